@@ -66,7 +66,7 @@ async def report_node(server: Server, report: NodeReport) -> None:
     Raises:
         ConnectionLost, ServerError: as `Server.call`.
     """
-    await server.call(keys.GLOBAL, "HSET", keys.NODES, report.node, orjson.dumps(asdict(report)))
+    await server.link(keys.GLOBAL).call_even_full("HSET", keys.NODES, report.node, orjson.dumps(asdict(report)))
 
 
 async def list_nodes(server: Server, now: float) -> list[NodeReport]:

@@ -17,6 +17,7 @@ from typing import Any
 import hiredis
 
 from logyard.errors import ConnectionLost, ServerError, ServerFull
+from logyard.server.scripts import EVEN_FULL
 
 __all__ = ["Connection"]
 
@@ -101,6 +102,10 @@ class Connection(asyncio.Protocol):
     def calls(self, commands: Iterable[tuple[bytes | str | int | float, ...]]) -> list[asyncio.Future[Any]]:
         """Send several commands; see `call`."""
         return [self.call(*command) for command in commands]
+
+    def call_even_full(self, command: str, key: str, *args: bytes | str | int | float) -> asyncio.Future[Any]:
+        """A small write that is carried out also when the server's memory is used up; see `call`."""
+        return self.call(b"EVALSHA", EVEN_FULL.sha, 1, key, command, *args)
 
     @property
     def lost(self) -> ConnectionLost | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["ACKNOWLEDGE", "LEASE", "PUBLISH", "SCRIPTS", "Script"]
+__all__ = ["ACKNOWLEDGE", "EVEN_FULL", "JOIN", "LEASE", "PUBLISH", "SCRIPTS", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ return {1, id, total}
 """Append a batch and move its source's state, if the stored state is the expected one."""
 
 
-ACKNOWLEDGE = Script.of("""
+ACKNOWLEDGE = Script.of("""#!lua flags=allow-oom
 -- KEYS: lease, drain hash, streams...
 -- ARGV: owner, group, cursor ('' = unchanged), number of counters, (counter, amount)...,
 --       then for each stream: its key, its new position ("<total> <id>"), number of ids, ids...
@@ -65,7 +65,7 @@ return 1
 """Acknowledge entries, add to the counters and keep the cursor, if the lease is still held."""
 
 
-LEASE = Script.of("""
+LEASE = Script.of("""#!lua flags=allow-oom
 -- KEYS: lease.  ARGV: owner, owner to replace ('' = nobody), ms to keep it (0 = give it up)
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] and held ~= ARGV[2] then return held end
@@ -79,4 +79,18 @@ return ARGV[1]
 """Take, renew, take over or give up a lease; answers who holds it now."""
 
 
-SCRIPTS = (PUBLISH, ACKNOWLEDGE, LEASE)
+EVEN_FULL = Script.of("""#!lua flags=allow-oom
+-- KEYS: the command's key.  ARGV: the command, its other arguments
+return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))
+""")
+"""One small command that must work also when memory is used up: what empties Redis has to write a little first."""
+
+
+JOIN = Script.of("""#!lua flags=allow-oom
+-- KEYS: stream.  ARGV: group, the entry behind which it begins
+return redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
+""")
+"""Create a consumer group."""
+
+
+SCRIPTS = (PUBLISH, ACKNOWLEDGE, LEASE, EVEN_FULL, JOIN)

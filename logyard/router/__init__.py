@@ -1,0 +1,1 @@
+"""The router: runs the drains that Redis names, each on its own."""

@@ -1,0 +1,331 @@
+"""One drain in one partition: read, send, acknowledge, and what to do when sending fails.
+
+Everything that drains have in common is here, written once. A drain is opened, fed until it fails or the worker
+stops, left, and opened again; whatever was not acknowledged is claimed from the group and sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from logyard.batch import Selection
+from logyard.bus.drains import DrainSpec
+from logyard.bus.groups import Acknowledgement, Decoder, Group, Position
+from logyard.drain import Context, Drain, DrainModule
+from logyard.errors import DrainError, NotConnected, Permanent, ServerError
+from logyard.router.backoff import Backoff
+from logyard.router.dead import DeadLetters
+from logyard.router.intake import Intake, Taken, entry_number
+from logyard.router.sending import Outcome, Sender
+from logyard.router.state import State, after
+from logyard.server import Server
+
+__all__ = ["Delivery", "Place"]
+
+log = logging.getLogger("logyard.router")
+
+CONFIRM_EVERY = 0.05
+"""Seconds between two looks at what a protocol without answers has confirmed."""
+ACKS_IN_FLIGHT = 64
+FINISH_WITHIN = 5.0
+"""Seconds that a stopping worker gives its destination to take what is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker runs: the connected server, the partition, and who holds its lease."""
+
+    server: Server
+    tag: str
+    partition: int
+    owner: str
+    node: str
+
+
+@dataclass(slots=True)
+class _Flight:
+    """Entries that were handed to the destination together."""
+
+    taken: list[Taken]
+    task: asyncio.Task[Outcome] | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+    sends: int = 0  # how many calls of `send` there were up to and including this flight's last
+
+
+class Delivery:
+    """See the module.
+
+    Args:
+        spec: the drain's definition.
+        module, config: what serves its address.
+        place: where this worker runs.
+        decoder: shared with the other drains of the partition.
+        streams: the keys that the drain takes in this partition, now.
+        tried: what this process has begun to send of each stream; outlives the worker.
+        changed: called when the state changes.
+        chance: random numbers in [0, 1).
+    """
+
+    def __init__(
+        self,
+        spec: DrainSpec,
+        module: DrainModule,
+        config: Any,
+        place: Place,
+        decoder: Decoder,
+        streams: Callable[[], Sequence[str]],
+        tried: dict[str, tuple[int, int]],
+        *,
+        changed: Callable[[], None] = lambda: None,
+        backoff: Backoff | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.spec = spec
+        self.state = State.STARTING
+        self.last_error = ""
+        self._module = module
+        self._config = config
+        self._place = place
+        self._decoder = decoder
+        self._streams = streams
+        self._tried = tried
+        self._changed = changed
+        self._backoff = backoff or Backoff()
+        self._chance = chance
+        self._group = Group(place.server, place.tag, spec.name, place.owner)
+        self._dead = DeadLetters(place.server, place.tag, spec.name)
+        self._stopping = asyncio.Event()
+        self._attempt = 0
+        self._cursor: str | None = None
+        self._positions: dict[str, Position] = {}
+        self._flights: deque[_Flight] = deque()
+        self._acks: deque[asyncio.Future[Any]] = deque()
+        self._refused: list[tuple[str, str]] = []
+
+    def stop(self) -> None:
+        """Ask `run` to end: what is being sent is finished and acknowledged, nothing more is begun."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called.
+
+        Raises:
+            ConnectionLost, ServerError: Redis is lost, or the lease is; the worker is over.
+        """
+        while not self._stopping.is_set():
+            try:
+                await self._open_and_deliver()
+            except Permanent as error:
+                self._failed(State.FAILED, error)
+                log.error("drain %s needs a person: %s", self.spec.name, error)
+                await self._stopping.wait()
+            except DrainError as error:
+                await self._retry_later(error)
+            except ServerError:
+                raise
+            except Exception as error:
+                log.exception("drain %s: unexpected failure", self.spec.name)
+                await self._retry_later(NotConnected(f"unexpected {type(error).__name__}: {error}"))
+
+    async def _retry_later(self, error: DrainError) -> None:
+        first = self.state is not State.RETRYING
+        self._failed(State.RETRYING, error)
+        delay = self._backoff.delay(self._attempt, self._chance())
+        self._attempt += 1
+        if first:
+            log.warning("drain %s: %s; trying again", self.spec.name, error)
+        await self._sleep(delay)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    def _failed(self, state: State, error: Exception) -> None:
+        self.last_error = str(error)
+        self._move(state)
+
+    def _move(self, state: State) -> None:
+        if state is not self.state:
+            self.state = after(self.state, state)
+            self._changed()
+
+    def _healthy(self) -> None:
+        if self.state is State.RETRYING:
+            log.warning("drain %s: works again", self.spec.name)
+        self._move(State.RUNNING)
+        self._attempt = 0
+
+    async def _open_and_deliver(self) -> None:
+        place = self._place
+        self._flights.clear()
+        self._cursor, self._positions, _ = await self._group.state()
+        context = Context(
+            name=self.spec.name,
+            node=place.node,
+            partition=place.partition,
+            partitions=place.server.partitions,
+            cursor=self._cursor,
+        )
+        async with place.server.dedicated(place.tag) as connection, self._module.open(self._config, context) as drain:
+            if self.state is State.STARTING:
+                self._healthy()
+            intake = Intake(
+                self._group, connection, self._decoder, self._streams, self._positions, self._tried, self._refuse
+            )
+            reading = asyncio.create_task(intake.fill(), name=f"read {self.spec.name}")
+            try:
+                await self._deliver(drain, intake, reading)
+            finally:
+                await self._abandon(reading)
+
+    async def _deliver(self, drain: Drain, intake: Intake, reading: asyncio.Task[None]) -> None:
+        limits = drain.limits
+        sender = Sender(drain, self._dead, self._backoff, self._sleep, self._note_wait, self._chance)
+        while not self._stopping.is_set():
+            await self._settle(drain)
+            if reading.done():
+                reading.result()
+            wait = CONFIRM_EVERY if self._flights else 0.2
+            taken = await intake.take(limits.max_bytes, limits.max_records, wait)
+            if self._refused:
+                await self._bury_unreadable()
+            if not taken:
+                continue
+            if limits.linger:
+                taken += await self._linger(intake, limits.linger, limits.max_bytes, limits.max_records, taken)
+            for one in taken:
+                self._tried[one.batch.key] = entry_number(one.batch.entry)
+            flight = _Flight(taken)
+            selections = [Selection(one.batch) for one in taken]
+            if limits.in_flight == 1 or self.state is State.RETRYING:
+                # A destination that was away is tried with one request before it gets several.
+                await self._landed(drain)
+                flight.outcome = await sender.send(selections)
+                flight.sends = sender.sends
+                self._healthy()
+            else:
+                while sum(one.task is not None and not one.task.done() for one in self._flights) >= limits.in_flight:
+                    await self._one_lands()
+                flight.task = asyncio.create_task(sender.send(selections), name=f"send {self.spec.name}")
+            self._flights.append(flight)
+        await self._landed(drain)
+        await self._finish(drain)
+
+    async def _linger(
+        self, intake: Intake, linger: float, most_bytes: int, most_records: int, taken: list[Taken]
+    ) -> list[Taken]:
+        """Wait for company, unless there is enough already."""
+        size = sum(one.batch.last - one.batch.first for one in taken)
+        records = sum(one.batch.count for one in taken)
+        if size >= most_bytes // 2 or records >= most_records // 2 or self._stopping.is_set():
+            return []
+        await self._sleep(linger)
+        if not intake.waiting[1]:
+            return []
+        return await intake.take(max(0, most_bytes - size), max(0, most_records - records), 0)
+
+    def _note_wait(self, error: DrainError) -> None:
+        """A send is being repeated without leaving the connection."""
+        if self.state is not State.RETRYING:
+            log.warning("drain %s: %s; trying again", self.spec.name, error)
+        self._failed(State.RETRYING, error)
+
+    # acknowledging
+
+    async def _landed(self, drain: Drain) -> None:
+        """Wait for every flight that is in the air."""
+        while any(flight.task is not None for flight in self._flights):
+            await self._one_lands()
+            await self._settle(drain)
+
+    async def _one_lands(self) -> None:
+        tasks = [flight.task for flight in self._flights if flight.task is not None]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for flight in self._flights:
+            if flight.task in done:
+                flight.outcome = flight.task.result()
+                flight.task = None
+                self._healthy()
+
+    async def _settle(self, drain: Drain) -> None:
+        """Acknowledge the flights, in order, that the destination has."""
+        for flight in self._flights:
+            if flight.task is not None and flight.task.done():
+                flight.outcome = flight.task.result()
+                flight.task = None
+                self._healthy()
+        confirmed = drain.confirmed() if self._flights else None
+        done = Acknowledgement()
+        while self._flights:
+            flight = self._flights[0]
+            if flight.task is not None or (confirmed is not None and flight.sends > confirmed):
+                break
+            self._flights.popleft()
+            _account(done, flight)
+        if done.positions:
+            self._acks.append(self._group.acknowledge(done))
+        while self._acks and (self._acks[0].done() or len(self._acks) > ACKS_IN_FLIGHT):
+            await self._acks.popleft()
+
+    async def _finish(self, drain: Drain) -> None:
+        """Let the destination take what is on its way, then acknowledge that."""
+        try:
+            async with asyncio.timeout(FINISH_WITHIN):
+                await drain.finish()
+        except (DrainError, TimeoutError) as error:
+            log.warning("drain %s: not everything was confirmed at the end: %s", self.spec.name, error)
+        await self._settle(drain)
+        while self._acks:
+            await self._acks.popleft()
+
+    async def _abandon(self, reading: asyncio.Task[None]) -> None:
+        tasks = [reading, *(flight.task for flight in self._flights if flight.task is not None)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._flights.clear()
+        # What was asked before is carried out before anything that is asked later; a lost lease is told there.
+        await asyncio.gather(*self._acks, return_exceptions=True)
+        self._acks.clear()
+
+    # entries that no version of this program wrote
+
+    def _refuse(self, key: str, entry: str, reason: str) -> None:
+        log.error("drain %s: %s", self.spec.name, reason)
+        self._refused.append((key, entry))
+        self._dead.bury_entry(key, entry, reason)
+
+    async def _bury_unreadable(self) -> None:
+        await self._dead.flush()
+        done = Acknowledgement()
+        for key, entry in self._refused:
+            position = self._positions.get(key, Position())
+            done.entries.setdefault(key, []).append(entry)
+            done.positions[key] = Position(position.total, entry)
+            done.count("dead", 1)
+        self._refused.clear()
+        await self._group.acknowledge(done)
+
+
+def _account(done: Acknowledgement, flight: _Flight) -> None:
+    """Add a flight to an acknowledgement."""
+    outcome = flight.outcome
+    for one in flight.taken:
+        done.add(one.batch)
+        done.count("delivered", one.batch.count)
+        done.count("resent", one.batch.count if one.again else 0)
+        done.count("dropped", one.missing)
+    done.count("delivered", -outcome.dead)
+    done.count("dead", outcome.dead)
+    done.count("cut", outcome.cut)
+    if outcome.cursor is not None:
+        done.cursor = outcome.cursor
