@@ -42,9 +42,9 @@ class DrainURI:
     host: str = ""
     port: int | None = None
     path: str = ""
-    user: str | None = None
-    password: str | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def parse(cls, text: str, params: Mapping[str, str] | None = None) -> DrainURI:

@@ -116,7 +116,7 @@ async def _needs(link: Connection, stream: str, group: dict[bytes, Any]) -> tupl
         if summary[1] is not None:
             return _number(summary[1])
     ms, serial = _number(group[b"last-delivered-id"])
-    return ms, serial + 1
+    return (ms + 1, 0) if serial == END[1] else (ms, serial + 1)
 
 
 async def _position(link: Connection, tag: str, key: str, group: dict[bytes, Any]) -> int:

@@ -1,0 +1,102 @@
+"""A drain's address: taken apart once, checked, and never shown with its secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from logyard.drain import DrainURI, mask_uri
+from logyard.errors import UsageError
+
+
+def test_an_address_is_taken_apart() -> None:
+    uri = DrainURI.parse("Syslog+TLS://us%40er:pa%2Fss@[::1]:6514/a%20b?ca=/etc/ca.crt&rfc=3164", {"max_size": "2KiB"})
+    assert (uri.scheme, uri.host, uri.port, uri.path) == ("syslog+tls", "::1", 6514, "/a b")
+    assert (uri.user, uri.password) == ("us@er", "pa/ss")
+    assert uri.text("ca") == "/etc/ca.crt"
+    assert uri.number("max_size", 1) == 2048
+    assert uri.number("absent", 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "write scheme://"),
+        ("nonsense", "write scheme://"),
+        ("tcp:host", "write scheme://"),
+        ("tcp://host:99999", "is not a drain's address"),
+        ("tcp://host:port", "is not a drain's address"),
+        ("tcp://[::1", "is not a drain's address"),
+        ("tcp://host?a=1&a=2", "given twice"),
+        ("tcp://host#x", "has no #fragment"),
+    ],
+)
+def test_a_wrong_address_says_what_is_wrong(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        DrainURI.parse(text)
+
+
+def test_a_parameter_given_in_both_places_is_refused() -> None:
+    with pytest.raises(UsageError, match="given twice"):
+        DrainURI.parse("tcp://host?a=1", {"a": "2"})
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "expected"),
+    [
+        ("number", "64", 64), ("number", "1k", 1024), ("number", "1 MiB".replace(" ", ""), 1 << 20),
+        ("number", "2G", 2 << 30), ("seconds", "500ms", 0.5), ("seconds", "10s", 10), ("seconds", "2h", 7200),
+        ("seconds", "1.5", 1.5), ("seconds", "1d", 86400), ("flag", "yes", True), ("flag", "", True),
+        ("flag", "off", False),
+    ],
+)  # fmt: skip
+def test_parameters_are_typed(method: str, value: str, expected: object) -> None:
+    uri = DrainURI.parse("tcp://host", {"p": value})
+    assert (uri.flag("p") if method == "flag" else getattr(uri, method)("p", 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [("number", "x"), ("number", "-1"), ("number", "1.5"), ("number", ""), ("seconds", "soon"), ("seconds", "m"),
+     ("flag", "perhaps")],
+)  # fmt: skip
+def test_a_wrong_parameter_is_named(method: str, value: str) -> None:
+    uri = DrainURI.parse("tcp://host", {"p": value})
+    with pytest.raises(UsageError, match=r"^p="):
+        if method == "flag":
+            uri.flag("p")
+        else:
+            getattr(uri, method)("p", 0)
+
+
+def test_bounds_and_choices_are_told() -> None:
+    uri = DrainURI.parse("tcp://host?n=5&c=x")
+    with pytest.raises(UsageError, match="at least 6"):
+        uri.number("n", 1, minimum=6)
+    with pytest.raises(UsageError, match="at most 4"):
+        uri.number("n", 1, maximum=4)
+    with pytest.raises(UsageError, match="one of a, b"):
+        uri.text("c", "a", ("a", "b"))
+    with pytest.raises(UsageError, match="no parameter 'n'; it has: c, d"):
+        uri.refuse_unknown("d", "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://u:hunter2@h/0?key=k", "redis://u:****@h/0?key=k"),
+        ("loggly://hunter2@logs.example?tag=a", "loggly://****@logs.example?tag=a"),
+        ("http://h/?api_key=hunter2&Token=hunter2&x=1", "http://h/?api_key=****&Token=****&x=1"),
+        ("http://u:${env:PW}@h", "http://u:${env:PW}@h"),
+        ("file:///var/log/x", "file:///var/log/x"),
+        ("hunter2 is no address", "hunter2 is no address"),
+    ],
+)
+def test_secrets_are_masked(text: str, shown: str) -> None:
+    assert mask_uri(text) == shown
+
+
+def test_errors_and_representations_hold_no_secret() -> None:
+    assert "hunter2" not in repr(DrainURI.parse("http://u:hunter2@h?token=hunter2"))
+    with pytest.raises(UsageError) as caught:
+        DrainURI.parse("http://u:hunter2@h:port")
+    assert "hunter2" not in str(caught.value)

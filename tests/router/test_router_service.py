@@ -1,0 +1,476 @@
+"""The router as a whole, on a real server, with destinations that misbehave on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from logyard import registry
+from logyard.bus.drains import DrainSpec, DrainStatus, add_drain, drain_status, remove_drain, set_paused
+from logyard.bus.groups import join
+from logyard.drain import Limits
+from logyard.errors import NotConnected, PartialFailure, Permanent, RetryLater, ServerFull, TooLarge
+from logyard.router.service import RouterOptions, run_router
+from logyard.server import Server, connect, keys
+from tests.router.conftest import Destination, Writer, until
+from tests.servers.redis import RedisServer
+
+LINES = [b"line %d" % number for number in range(100)]
+
+
+class Router:
+    """A router in this process whose drains are all served by destinations of the test, by name of the host."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.stop = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.stop = asyncio.Event()
+        options = RouterOptions(node="r1", longest_backoff=0.05)
+        self.task = asyncio.create_task(run_router(lambda: connect(self.url), options, self.stop))
+
+    async def end(self) -> None:
+        self.stop.set()
+        if self.task is not None:
+            await self.task
+
+
+@pytest.fixture
+def destinations(monkeypatch: pytest.MonkeyPatch) -> dict[str, Destination]:
+    found: dict[str, Destination] = {}
+    monkeypatch.setattr("logyard.router.service.configure", lambda uri: (found[uri.host], found[uri.host]))
+    return found
+
+
+@pytest.fixture
+async def router(valkey: RedisServer) -> AsyncIterator[Router]:
+    made = Router(valkey.url)
+    yield made
+    await made.end()
+
+
+async def add(server: Server, name: str, **options: object) -> DrainSpec:
+    return await add_drain(server, DrainSpec(name=name, uri=f"test://{name}", start="beginning", **options))  # type: ignore[arg-type]
+
+
+async def settled(server: Server, name: str, delivered: int) -> None:
+    """Wait until Redis knows that so many records were delivered."""
+    for _ in range(2000):
+        (status,) = await drain_status(server, [name])
+        if status.delivered + status.dead == delivered:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"{status} instead of {delivered} delivered")
+
+
+async def state_is(server: Server, name: str, state: str) -> DrainStatus:
+    async with asyncio.timeout(20):
+        while True:
+            (status,) = await drain_status(server, [name])
+            if status.state == state:
+                return status
+            await asyncio.sleep(0.005)
+
+
+async def test_records_arrive_in_order_and_are_acknowledged(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await writer.write("app.web", LINES[:50])
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES[50:])
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == LINES
+    status = await state_is(server, "a", "running")
+    assert (status.lag_records, status.dropped, status.resent) == (0, 0, 0)
+    pending = await server.call("p00", "XPENDING", keys.stream_key("p00", "app.web"), keys.group_name("a"))
+    assert pending[0] == 0
+
+
+async def test_a_drain_takes_only_its_streams_and_new_ones_join(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await add(server, "a", keys=("app.*",))
+    router.start()
+    await writer.write("sys.cron", [b"no"])
+    await writer.write("app.web", [b"web"])
+    await writer.write("app.api", [b"api"])
+    await settled(server, "a", 2)
+    assert sorted(destinations["a"].arrived) == [b"api", b"web"]
+
+
+async def test_a_drain_from_now_gets_nothing_older(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await writer.write("app.web", [b"old"])
+    await add_drain(server, DrainSpec(name="a", uri="test://a"))
+    await writer.write("app.web", [b"new"])
+    router.start()
+    await settled(server, "a", 1)
+    assert destinations["a"].arrived == [b"new"]
+
+
+async def test_a_stalled_drain_leaves_the_others_running(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    hole = asyncio.Event()
+
+    async def swallow(lines: list[bytes]) -> None:
+        await hole.wait()
+
+    destinations["hole"] = Destination(behave=swallow)
+    destinations["fine"] = Destination()
+    await add(server, "hole")
+    await add(server, "fine")
+    router.start()
+    await writer.write("app.web", LINES)
+    await settled(server, "fine", 100)
+    assert destinations["hole"].arrived == []
+    statuses = {status.name: status for status in await drain_status(server)}
+    assert statuses["hole"].lag_records == 100
+    assert statuses["fine"].lag_records == 0
+    hole.set()
+    await settled(server, "hole", 100)
+
+
+async def test_a_destination_that_was_away_gets_everything_once_it_is_back(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    away = True
+
+    def refuse() -> None:
+        if away:
+            raise NotConnected("connection refused")
+
+    destinations["a"] = Destination(at_open=refuse)
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES)
+    await until(lambda: len(destinations["a"].contexts) > 3, "several attempts")
+    assert (await state_is(server, "a", "retrying")).last_error == "connection refused"
+    away = False
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == LINES
+    (status,) = await drain_status(server)
+    assert status.resent == 0
+
+
+async def test_a_connection_that_breaks_in_the_middle_repeats_only_what_was_not_acknowledged(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    calls = 0
+
+    async def break_once(lines: list[bytes]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise NotConnected("reset by peer")
+
+    destinations["a"] = Destination(behave=break_once, limits=Limits(max_records=10))
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES)
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == LINES
+    (status,) = await drain_status(server)
+    assert status.resent == 10
+
+
+async def test_retry_later_repeats_on_the_same_connection(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    refusals = [RetryLater("busy", 0.001), RetryLater("busy"), TimeoutError()]
+
+    async def busy(lines: list[bytes]) -> None:
+        if len(refusals) > 1:
+            raise refusals.pop(0)
+
+    destinations["a"] = Destination(behave=busy)
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES)
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == LINES
+    assert len(destinations["a"].contexts) == 1
+
+
+async def test_a_batch_that_is_too_large_is_halved_down_to_the_record_that_is(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    async def small_only(lines: list[bytes]) -> None:
+        if len(lines) > 3 or b"line 42" in lines:
+            raise TooLarge("413")
+
+    destinations["a"] = Destination(behave=small_only)
+    await add(server, "a")
+    await writer.write("app.web", LINES)
+    router.start()
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == [line for line in LINES if line != b"line 42"]
+    dead = await server.call("p00", "XRANGE", keys.dead_key("p00", "a"), "-", "+")
+    assert len(dead) == 1
+    fields = dict(zip(dead[0][1][::2], dead[0][1][1::2], strict=True))
+    offset = sum(len(line) + 1 for line in LINES[:42])
+    assert fields[b"text"] == b"line 42"
+    assert fields[b"reason"] == b"413"
+    assert fields[b"id"] == b"app.web.0:%d" % offset
+    (status,) = await drain_status(server)
+    assert (status.delivered, status.dead) == (99, 1)
+
+
+async def test_of_a_partial_failure_each_record_ends_where_it_belongs(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    took: list[bytes] = []
+
+    async def picky(lines: list[bytes]) -> None:
+        if len(lines) == 100:
+            took.extend(line for at, line in enumerate(lines) if at not in {3, 5, 50, 99})
+            raise PartialFailure("some", {3: "mapping", 99: "mapping"}, frozenset({5, 50}))
+
+    destinations["a"] = Destination(behave=picky)
+    await add(server, "a")
+    await writer.write("app.web", LINES)
+    router.start()
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == [LINES[5], LINES[50]]
+    assert len(took) == 96
+    dead = await server.call("p00", "XRANGE", keys.dead_key("p00", "a"), "-", "+")
+    assert [entry[1][entry[1].index(b"text") + 1] for entry in dead] == [LINES[3], LINES[99]]
+
+
+async def test_a_drain_that_failed_for_good_waits_for_resume(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    wrong = True
+
+    def check() -> None:
+        if wrong:
+            raise Permanent("the token is wrong")
+
+    destinations["a"] = Destination(at_open=check)
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES)
+    assert (await state_is(server, "a", "failed")).last_error == "the token is wrong"
+    wrong = False
+    await set_paused(server, "a", False)
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == LINES
+
+
+async def test_pause_stops_one_drain_and_resume_goes_on_where_it_was(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations |= {"a": Destination(), "b": Destination()}
+    await add(server, "a")
+    await add(server, "b")
+    router.start()
+    await writer.write("app.web", LINES[:50])
+    await settled(server, "a", 50)
+    await settled(server, "b", 50)
+    await set_paused(server, "a", True)
+    await until(lambda: not destinations["a"].is_open, "a to close")
+    await writer.write("app.web", LINES[50:])
+    await settled(server, "b", 100)
+    assert (await drain_status(server, ["a"]))[0].state == "paused"
+    assert (await drain_status(server, ["a"]))[0].lag_records == 50
+    assert len(destinations["b"].contexts) == 1
+    await set_paused(server, "a", False)
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == LINES
+
+
+async def test_a_removed_drain_leaves_nothing_behind(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES)
+    await settled(server, "a", 100)
+    await remove_drain(server, "a")
+    await until(lambda: not destinations["a"].is_open, "a to close")
+    await router.end()
+    assert await server.call("p00", "XINFO", "GROUPS", keys.stream_key("p00", "app.web")) == []
+    left = await server.call("p00", "KEYS", "logyard:*:a")
+    assert left == []
+
+
+async def test_the_cursor_travels_with_the_acknowledgement(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES)
+    await settled(server, "a", 100)
+    await router.end()
+    router.start()
+    await until(lambda: len(destinations["a"].contexts) == 2, "the drain to be opened again")
+    assert [context.cursor for context in destinations["a"].contexts] == [None, "100"]
+
+
+async def test_unconfirmed_records_are_not_acknowledged_and_are_sent_again(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    fail = asyncio.Event()
+
+    async def behave(lines: list[bytes]) -> None:
+        if fail.is_set():
+            fail.clear()
+            destinations["a"].confirming = None
+            raise NotConnected("gone")
+
+    destinations["a"] = Destination(behave=behave, confirming=0)
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES[:50])
+    await until(lambda: len(destinations["a"].arrived) == 50, "the first half")
+    assert (await drain_status(server))[0].delivered == 0
+    fail.set()
+    await writer.write("app.web", LINES[50:])
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived[:50] == LINES[:50]
+    assert destinations["a"].arrived[50:] == LINES
+    assert (await drain_status(server))[0].resent >= 50
+
+
+async def test_several_requests_in_flight_lose_and_repeat_nothing(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    flying = most = 0
+
+    async def slowly(lines: list[bytes]) -> None:
+        nonlocal flying, most
+        flying += 1
+        most = max(most, flying)
+        await asyncio.sleep(0)
+        if flying < 3 and len(destinations["a"].arrived) < 50:
+            await asyncio.sleep(0.002)
+        flying -= 1
+
+    destinations["a"] = Destination(behave=slowly, limits=Limits(max_records=10, in_flight=3))
+    await add(server, "a")
+    await writer.write("app.web", LINES)
+    router.start()
+    await settled(server, "a", 100)
+    assert sorted(destinations["a"].arrived) == sorted(LINES)
+    assert most == 3
+
+
+async def test_records_removed_before_the_drain_had_them_are_counted_as_dropped(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await writer.write("app.web", LINES)
+    await add(server, "a")
+    stream = keys.stream_key("p00", "app.web")
+    assert await server.call("p00", "XTRIM", stream, "MAXLEN", "=", 4) == 6
+    router.start()
+    await settled(server, "a", 40)
+    (status,) = await drain_status(server)
+    assert (status.dropped, status.lag_records) == (60, 0)
+
+
+async def test_an_entry_that_is_no_batch_goes_to_the_dead_letters(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await add(server, "a")
+    await writer.write("app.web", LINES[:10])
+    await server.call("p00", "XADD", keys.stream_key("p00", "app.web"), "*", "v", "99", "block", "?")
+    await writer.write("app.web", LINES[10:20])
+    router.start()
+    await settled(server, "a", 21)
+    assert destinations["a"].arrived == LINES[:20]
+    (status,) = await drain_status(server)
+    assert (status.delivered, status.dead) == (20, 1)
+
+
+async def test_two_routers_share_the_drains_and_one_takes_over_from_the_other(
+    server: Server, writer: Writer, valkey: RedisServer, destinations: dict[str, Destination]
+) -> None:
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        destinations[name] = Destination()
+        await add(server, name)
+    first, second = Router(valkey.url), Router(valkey.url)
+    first.start()
+    second.start()
+
+    async def owners() -> set[bytes]:
+        held = [await server.call("p00", "GET", keys.lease_key("p00", name)) for name in names]
+        return {owner for owner in held if owner is not None} if all(held) else set()
+
+    try:
+        async with asyncio.timeout(20):
+            while len(await owners()) != 2:
+                await asyncio.sleep(0.01)
+        await writer.write("app.web", LINES)
+        for name in names:
+            await settled(server, name, 100)
+        await first.end()
+        async with asyncio.timeout(20):
+            while len(await owners()) != 1:
+                await asyncio.sleep(0.01)
+        await writer.write("app.web", LINES)
+        for name in names:
+            await settled(server, name, 200)
+            assert destinations[name].arrived == LINES * 2
+    finally:
+        await first.end()
+        await second.end()
+
+
+async def test_a_name_that_no_drain_serves_is_told_in_the_status(
+    server: Server, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logyard.router.service.configure", registry.configure)
+    await add(server, "a")
+    router.start()
+    assert "there is no drain for test://" in (await state_is(server, "a", "failed")).last_error
+
+
+async def test_a_full_server_is_emptied_by_its_drains(
+    make_redis, destinations: dict[str, Destination]  # type: ignore[no-untyped-def]
+) -> None:
+    full = make_redis()
+    destinations["a"] = Destination()
+    async with connect(full.url) as server:
+        writer = Writer(server)
+        await add(server, "a")
+        await writer.write("app.web", LINES)
+        full.call("CONFIG", "SET", "maxmemory", int(full.client.info("memory")["used_memory"]) - 1)
+        with pytest.raises(ServerFull):
+            await writer.write("app.web", [b"refused"])
+        router = Router(full.url)
+        router.start()
+        await settled(server, "a", 100)
+        assert destinations["a"].arrived == LINES
+        async with asyncio.timeout(20):
+            while await server.call("p00", "XLEN", keys.stream_key("p00", "app.web")):
+                await asyncio.sleep(0.02)
+        await router.end()
+
+
+async def test_joining_in_the_middle_of_a_stream_counts_records_from_there(server: Server, writer: Writer) -> None:
+    await writer.write("app.web", LINES[:30])
+    (last,) = await server.call("p00", "XREVRANGE", keys.stream_key("p00", "app.web"), "+", "-", "COUNT", 1)
+    spec = await add_drain(server, DrainSpec(name="a", uri="test://a", start="now"))
+    assert (await drain_status(server))[0].lag_records == 0
+    await writer.write("app.web", LINES[30:])
+    (status,) = await drain_status(server)
+    assert status.lag_records == 70
+    assert await join(server, "p00", "a", "app.web", "now") is False
+    since = replace(spec, name="b", start=last[0].decode().split("-")[0])
+    await add_drain(server, since)
+    assert (await drain_status(server, ["b"]))[0].lag_records >= 70
