@@ -99,9 +99,10 @@ async def _cluster_masters(url: ServerURL, tags: list[str]) -> dict[str, Place]:
             if node is None:
                 raise ConnectionLost(f"{url.shown}: no master serves the slot of {{{tag}}}")
             places[tag] = Place(f"{url.shown} (master {node.host}:{node.port})", address=(node.host, int(node.port)))
-    except redis.exceptions.AuthenticationError as error:
-        raise ServerError(f"{url.shown} refuses: {error}") from None
-    except (redis.exceptions.RedisError, OSError) as error:
+    except (redis.exceptions.RedisClusterException, redis.exceptions.RedisError, OSError) as error:
+        # The former is no RedisError, and hides what the last node answered as its cause.
+        if isinstance(error.__cause__ or error, redis.exceptions.AuthenticationError):
+            raise ServerError(f"{url.shown} refuses: {error}; check user and password of the Redis URL") from None
         raise ConnectionLost(f"{url.shown}: {error}") from None
     finally:
         await client.aclose()

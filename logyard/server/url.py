@@ -74,8 +74,9 @@ class ServerURL:
         """
         scheme, separator, rest = text.partition("://")
         if not separator or scheme not in _PARAMS:
-            shown = scheme if separator else "what was given"
-            raise UsageError(f"{shown!r} is no Redis address: write {', '.join(f'{name}://' for name in _PARAMS)}")
+            shown = f"{scheme!r}" if separator else "this"
+            kinds = ", ".join(f"{name}://" for name in sorted(_PARAMS))
+            raise UsageError(f"{shown} is no Redis address: write redis://host:port, or one of {kinds}")
         rest, _, query = rest.partition("?")
         params = dict(parse_qsl(query, keep_blank_values=True))
         for name in params:
