@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import accumulate
 
 import zstandard
@@ -124,7 +125,7 @@ class Batch:
             WireError: the block does not hold ``count`` records.
         """
         if self._lines is None:
-            lines = self.block.split(self.separator)
+            lines = _split(self.block, self.separator)
             if len(lines) != self.count:
                 raise WireError(f"entry {self.entry} of {self.key} says {self.count} records and holds {len(lines)}")
             self._lines = lines
@@ -169,6 +170,16 @@ class Selection:
         """The selected records from ``start`` up to ``stop`` (positions within this selection)."""
         positions: Sequence[int] = range(self.batch.count) if self.positions is None else self.positions
         return Selection(self.batch, positions[start:stop])
+
+
+def _split(block: bytes, separator: bytes) -> list[bytes]:
+    if separator != _NEWLINE:
+        return block.split(separator)
+    # Reading lines finds newlines by memchr; `split` looks at each byte and takes nearly twice as long.
+    lines = [line.rstrip(_NEWLINE) for line in BytesIO(block)]
+    if not block or block.endswith(_NEWLINE):
+        lines.append(b"")
+    return lines
 
 
 def join_records(records: Sequence[bytes]) -> tuple[bytes, bytes]:
