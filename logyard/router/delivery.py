@@ -105,6 +105,7 @@ class Delivery:
         self._cursor: str | None = None
         self._positions: dict[str, Position] = {}
         self._flights: deque[_Flight] = deque()
+        self._flying = 0  # how many of them have a task
         self._acks: deque[asyncio.Future[Any]] = deque()
         self._refused: list[tuple[str, str]] = []
 
@@ -167,6 +168,7 @@ class Delivery:
     async def _open_and_deliver(self) -> None:
         place = self._place
         self._flights.clear()
+        self._flying = 0
         self._cursor, self._positions, _ = await self._group.state()
         context = Context(
             name=self.spec.name,
@@ -213,9 +215,10 @@ class Delivery:
                 flight.sends = sender.sends
                 self._healthy()
             else:
-                while sum(one.task is not None and not one.task.done() for one in self._flights) >= limits.in_flight:
+                while self._flying >= limits.in_flight:
                     await self._one_lands()
                 flight.task = asyncio.create_task(sender.send(selections), name=f"send {self.spec.name}")
+                self._flying += 1
             self._flights.append(flight)
         await self._landed(drain)
         await self._finish(drain)
@@ -243,26 +246,27 @@ class Delivery:
 
     async def _landed(self, drain: Drain) -> None:
         """Wait for every flight that is in the air."""
-        while any(flight.task is not None for flight in self._flights):
+        while self._flying:
             await self._one_lands()
             await self._settle(drain)
 
     async def _one_lands(self) -> None:
         tasks = [flight.task for flight in self._flights if flight.task is not None]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for flight in self._flights:
-            if flight.task in done:
-                flight.outcome = flight.task.result()
-                flight.task = None
-                self._healthy()
+        self._land([flight for flight in self._flights if flight.task in done])
+
+    def _land(self, flights: list[_Flight]) -> None:
+        for flight in flights:
+            assert flight.task is not None
+            flight.outcome = flight.task.result()
+            flight.task = None
+            self._flying -= 1
+            self._healthy()
 
     async def _settle(self, drain: Drain) -> None:
         """Acknowledge the flights, in order, that the destination has."""
-        for flight in self._flights:
-            if flight.task is not None and flight.task.done():
-                flight.outcome = flight.task.result()
-                flight.task = None
-                self._healthy()
+        if self._flying:
+            self._land([flight for flight in self._flights if flight.task is not None and flight.task.done()])
         confirmed = drain.confirmed() if self._flights else None
         done = Acknowledgement()
         while self._flights:
@@ -293,6 +297,7 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._flights.clear()
+        self._flying = 0
         # What was asked before is carried out before anything that is asked later; a lost lease is told there.
         await asyncio.gather(*self._acks, return_exceptions=True)
         self._acks.clear()
