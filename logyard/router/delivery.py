@@ -7,6 +7,7 @@ stops, left, and opened again; whatever was not acknowledged is claimed from the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
@@ -30,8 +31,10 @@ __all__ = ["Delivery", "Place"]
 
 log = logging.getLogger("logyard.router")
 
-CONFIRM_EVERY = 0.05
-"""Seconds between two looks at what a protocol without answers has confirmed."""
+SETTLE_EVERY = 0.05
+"""Seconds between two acknowledgements: they cost about as much as sending a small batch does."""
+SETTLE_FLIGHTS = 64
+"""Flights that are acknowledged at once, however soon after the last acknowledgement."""
 ACKS_IN_FLIGHT = 64
 FINISH_WITHIN = 5.0
 """Seconds that a stopping worker gives its destination to take what is on its way."""
@@ -106,6 +109,7 @@ class Delivery:
         self._positions: dict[str, Position] = {}
         self._flights: deque[_Flight] = deque()
         self._flying = 0  # how many of them have a task
+        self._settled = 0.0  # when they were last looked at
         self._acks: deque[asyncio.Future[Any]] = deque()
         self._refused: list[tuple[str, str]] = []
 
@@ -186,17 +190,24 @@ class Delivery:
             reading = asyncio.create_task(intake.fill(), name=f"read {self.spec.name}")
             try:
                 await self._deliver(drain, intake, reading)
+            except DrainError:
+                # What arrived before the failure is acknowledged, or it would be sent again.
+                with contextlib.suppress(DrainError):
+                    await self._settle(drain, leaving=True)
+                raise
             finally:
                 await self._abandon(reading)
 
     async def _deliver(self, drain: Drain, intake: Intake, reading: asyncio.Task[None]) -> None:
-        limits = drain.limits
+        limits, loop = drain.limits, asyncio.get_running_loop()
         sender = Sender(drain, self._dead, self._backoff, self._sleep, self._note_wait, self._chance)
         while not self._stopping.is_set():
-            await self._settle(drain)
+            wait = self._settled + SETTLE_EVERY - loop.time() if self._flights else SETTLE_EVERY
+            if wait <= 0 or len(self._flights) >= SETTLE_FLIGHTS:
+                await self._settle(drain)
+                wait = SETTLE_EVERY
             if reading.done():
                 reading.result()
-            wait = CONFIRM_EVERY if self._flights else 0.2
             taken = await intake.take(limits.max_bytes, limits.max_records, wait)
             if self._refused:
                 await self._bury_unreadable()
@@ -263,10 +274,12 @@ class Delivery:
             self._flying -= 1
             self._healthy()
 
-    async def _settle(self, drain: Drain) -> None:
-        """Acknowledge the flights, in order, that the destination has."""
+    async def _settle(self, drain: Drain, *, leaving: bool = False) -> None:
+        """Acknowledge the flights, in order, that the destination has; ``leaving``: whatever failed is known."""
+        self._settled = asyncio.get_running_loop().time()
         if self._flying:
-            self._land([flight for flight in self._flights if flight.task is not None and flight.task.done()])
+            landed = [flight for flight in self._flights if flight.task is not None and flight.task.done()]
+            self._land([flight for flight in landed if not (leaving and flight.task and flight.task.exception())])
         confirmed = drain.confirmed() if self._flights else None
         done = Acknowledgement()
         while self._flights:

@@ -75,7 +75,9 @@ def test_a_missing_field_is_damage(field: bytes) -> None:
         decode("app.web", b"1-0", fields[:at] + fields[at + 2 :])
 
 
-@pytest.mark.parametrize(("field", "value"), [(b"time", b"noon"), (b"count", b"x"), (b"sep", b"300"), (b"node", b"\xff")])
+@pytest.mark.parametrize(
+    ("field", "value"), [(b"time", b"noon"), (b"count", b"x"), (b"sep", b"300"), (b"node", b"\xff")]
+)
 def test_a_wrong_field_is_damage(field: bytes, value: bytes) -> None:
     fields = dict(zip(*[iter(encode(make([b"x"])))] * 2, strict=True))
     fields[field] = value

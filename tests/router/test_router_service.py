@@ -327,10 +327,12 @@ async def test_unconfirmed_records_are_not_acknowledged_and_are_sent_again(
     async def behave(lines: list[bytes]) -> None:
         if fail.is_set():
             fail.clear()
-            destinations["a"].confirming = None
             raise NotConnected("gone")
 
-    destinations["a"] = Destination(behave=behave, confirming=0)
+    def at_open() -> None:
+        destinations["a"].confirming = 0 if len(destinations["a"].contexts) == 1 else None
+
+    destinations["a"] = Destination(behave=behave, at_open=at_open)
     await add(server, "a")
     router.start()
     await writer.write("app.web", LINES[:50])
@@ -441,7 +443,8 @@ async def test_a_name_that_no_drain_serves_is_told_in_the_status(
 
 
 async def test_a_full_server_is_emptied_by_its_drains(
-    make_redis, destinations: dict[str, Destination]  # type: ignore[no-untyped-def]
+    make_redis,
+    destinations: dict[str, Destination],  # type: ignore[no-untyped-def]
 ) -> None:
     full = make_redis()
     destinations["a"] = Destination()
