@@ -8,6 +8,7 @@ connection and costs twice the time for each.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Iterable
@@ -78,7 +79,8 @@ class Connection(asyncio.Protocol):
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 reason = getattr(error, "verify_message", "") or str(error)
                 raise ServerError(f"the certificate of {name} is not valid: {reason}; set ca= or servername=") from None
-            raise ConnectionLost(f"cannot reach {name}: {error.strerror or error}") from None
+            # asyncio puts the address into strerror, in Python's notation
+            raise ConnectionLost(f"cannot reach {name}: {os.strerror(error.errno) if error.errno else error}") from None
         return connection
 
     def call(self, *args: bytes | str | int | float) -> asyncio.Future[Any]:
