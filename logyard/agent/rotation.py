@@ -1,0 +1,151 @@
+"""What became of files that were rotated: which others belong to a path, and in which order they are read.
+
+Names only propose; what decides is the inode (a renamed file) or the fingerprint (a copy). A file that nobody has
+read is taken for a rotated one only if its name looks like it and it is at least as new as one that was read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from logyard.agent.discovery import COMPRESSED
+from logyard.agent.position import Position
+
+__all__ = ["Candidate", "Listing", "Order", "Sibling", "is_rotated", "order_of", "original_name", "plan"]
+
+# ".1", ".0042"; a date or a time of at least six digits behind almost anything; a word.
+_SUFFIX = r"(?:\.\d{1,4}|[-._@](?=(?:\D?\d){6})\d[\dTZ_.:+-]*|[-._](?:old|bak|prev|orig))"
+_ROTATED = re.compile(_SUFFIX)
+_WITH_SUFFIX = re.compile(rf"(.+?){_SUFFIX}", re.DOTALL)
+_NUMBER = re.compile(r"\D(\d{1,5})(?:\D|$)")
+
+Order = tuple[int, int]
+"""Sorts rotated files, oldest first: mtime in ns, and minus the number in the name where that says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """A regular file beside a followed one that may have been that one, or a copy of it.
+
+    Attributes:
+        name: its name.
+        device, inode, size, mtime_ns: as stat tells.
+        rotated: its name looks as if a rotation had made it.
+    """
+
+    name: str
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    rotated: bool
+
+    @property
+    def order(self) -> Order:
+        return order_of(self.name, self.mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sibling, and what is known about it.
+
+    Attributes:
+        sibling: the file.
+        known: up to where it has been read, None if never.
+        stored: Redis says so, not only the agent's memory.
+        copied: where to go on in it because it is a copy of a file that was emptied while read up to there.
+        double: it is a copy of a file that is known itself.
+    """
+
+    sibling: Sibling
+    known: Position | None = None
+    stored: bool = False
+    copied: Position | None = None
+    double: bool = False
+
+
+def order_of(name: str, mtime_ns: int) -> Order:
+    """See `Order`."""
+    numbers = _NUMBER.findall(name)
+    return mtime_ns, -int(numbers[-1]) if numbers else 0
+
+
+def original_name(name: str) -> str | None:
+    """``app.log`` for ``app.log.1`` and ``app.log-20240131``, None for a name that no rotation made."""
+    match = _WITH_SUFFIX.fullmatch(name)
+    return None if match is None else match[1]
+
+
+def is_rotated(name: str, original: str) -> bool:
+    """Whether a rotation of ``original`` may have made ``name``: ``app.log.1``, ``app-20240131.log``, ``app.1.log``."""
+    if name.startswith(original) and _ROTATED.fullmatch(name, len(original)):
+        return True
+    stem, ending = os.path.splitext(original)  # noqa: PTH122
+    if not ending or not name.startswith(stem) or not name.endswith(ending):
+        return False
+    return _ROTATED.fullmatch(name, len(stem), len(name) - len(ending)) is not None
+
+
+class Listing:
+    """The names in a directory, looked up once for all followed files in it; empty where it cannot be listed."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        try:
+            self._names = sorted(name for name in os.listdir(directory or "/") if not name.endswith(COMPRESSED))  # noqa: PTH208
+        except OSError:
+            self._names = []
+
+    def siblings(self, original: str) -> list[Sibling]:
+        """The files beside ``original`` that may have been it, oldest first."""
+        stem = os.path.splitext(original)[0]  # noqa: PTH122
+        found = []
+        for at in range(bisect_left(self._names, stem), len(self._names)):
+            name = self._names[at]
+            if not name.startswith(stem):
+                break
+            rotated = is_rotated(name, original)
+            if name == original or not (rotated or (name.startswith(original) and name[len(original)] in "-._@~")):
+                continue
+            try:
+                info = os.lstat(f"{self.directory}/{name}")
+            except OSError:
+                continue
+            if stat.S_ISREG(info.st_mode):
+                found.append(Sibling(name, info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, rotated=rotated))
+        return sorted(found, key=lambda sibling: sibling.order)
+
+
+def plan(
+    candidates: Sequence[Candidate], newest: Order | None, *, rotated: bool
+) -> list[tuple[Candidate, Position | None]]:
+    """Decide which siblings still hold lines to read.
+
+    Args:
+        candidates: the siblings.
+        newest: of the files of this path that are followed already or were read before, None if there are none.
+        rotated: the file that now has the path is not the one that was read last, so that there may be files
+            which were both made and rotated in between.
+
+    Returns:
+        those to read, oldest first, and where to go on in each; None is the beginning.
+    """
+    chosen: list[tuple[Candidate, Position | None]] = []
+    for one in candidates:
+        at = one.known or one.copied
+        if at is None:
+            continue
+        newest = one.sibling.order if newest is None else max(newest, one.sibling.order)
+        if at.offset < one.sibling.size or one.known is None:  # a copy is followed so that it is known
+            chosen.append((one, at))
+    if rotated and newest is not None:
+        for one in candidates:
+            unread = one.known is None and one.copied is None and not one.double
+            if unread and one.sibling.rotated and one.sibling.size and one.sibling.order >= newest:
+                chosen.append((one, None))
+    return sorted(chosen, key=lambda choice: choice[0].sibling.order)
