@@ -1,0 +1,91 @@
+"""Sending over a connection whose peer never answers; shared by ``syslog://`` and ``tcp://``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from logyard.batch import Selection
+from logyard.drain import Limits, Receipt
+from logyard_drains.confirmation import Confirmation
+from logyard_drains.stream_socket import StreamSocket
+
+__all__ = ["RESEND_WINDOW", "StreamDrain"]
+
+RESEND_WINDOW = 8 * 1024 * 1024
+"""Larger than the largest receive buffer that Linux gives by default (6 MiB, tcp_rmem in tcp(7))."""
+_LOOK = 0.02
+
+
+class StreamDrain:
+    """An open connection.
+
+    Args:
+        stream: the connection.
+        encode: the framed bytes of a selection, and how many records had to be cut for it.
+        window: see `Confirmation`.
+    """
+
+    limits = Limits()
+
+    def __init__(self, stream: StreamSocket, encode: Callable[[Selection], tuple[bytes, int]], window: int) -> None:
+        self._stream = stream
+        self._encode = encode
+        self._confirmation = Confirmation(window)
+        self._told = 0
+        self._finished = False
+
+    async def send(self, records: Sequence[Selection]) -> Receipt | None:
+        """Write the records; returns when the kernel has them. See `confirmed`.
+
+        With no records it only looks whether the connection still stands.
+
+        Raises:
+            NotConnected: it does not.
+            Permanent: the server has refused our certificate.
+        """
+        encoded = [self._encode(selection) for selection in records]
+        data = encoded[0][0] if len(encoded) == 1 else b"".join(block for block, _ in encoded)
+        if data:
+            await self._stream.write(data)
+        else:
+            self._stream.check()
+        self._confirmation.sent(self._stream.written)
+        cut = sum(shortened for _, shortened in encoded)
+        return Receipt(cut=cut) if cut else None
+
+    def confirmed(self) -> int:
+        """How many sends the peer has read for certain.
+
+        Raises:
+            NotConnected: the connection is over with sends outstanding, and all that arrived has been told:
+                without new records, nothing else would tell that the others must be sent again.
+        """
+        confirmation = self._confirmation
+        if confirmation.outstanding and not self._finished:
+            if self._stream.open:
+                self._observe()
+            elif confirmation.count == self._told:
+                self._stream.check()
+        self._told = confirmation.count
+        return self._told
+
+    async def finish(self) -> None:
+        """Close our side and wait until the peer has closed its own: then it has read everything."""
+        stream, confirmation = self._stream, self._confirmation
+        self._finished = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.limits.timeout
+        await stream.shut()
+        while confirmation.outstanding and stream.open and loop.time() < deadline:
+            self._observe()
+            try:
+                await asyncio.wait_for(stream.ended.wait(), _LOOK)
+            except TimeoutError:
+                continue
+        if stream.ended_well:
+            confirmation.all_received()
+
+    def _observe(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._confirmation.observe(self._stream.written, self._stream.pending(), now)
