@@ -1,0 +1,33 @@
+"""logyard drain pause."""
+
+from __future__ import annotations
+
+import click
+
+from logyard_cli.complete import drain_names
+from logyard_cli.exits import OK, run_async
+from logyard_cli.options import ServerOptions, server_options
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=drain_names)
+@server_options
+def command(names: tuple[str, ...], server: ServerOptions) -> int:
+    """Stop sending to a drain; what comes in waits in its streams."""
+    return run_async(_pause(server, names))
+
+
+async def _pause(server: ServerOptions, names: tuple[str, ...]) -> int:
+    from logyard.bus.drains import get_drain, set_paused
+
+    async with server.connect() as connected:
+        specs = [await get_drain(connected, name) for name in names]
+        for spec in specs:
+            await set_paused(connected, spec.name, paused=True)
+            click.echo(
+                f"drain {spec.name} "
+                + ("was paused already" if spec.paused is True else "paused; what comes in waits in its streams")
+            )
+    return OK

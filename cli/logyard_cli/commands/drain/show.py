@@ -1,0 +1,74 @@
+"""logyard drain show."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime
+
+import click
+
+from logyard_cli.colour import paint
+from logyard_cli.complete import drain_names
+from logyard_cli.exits import OK, run_async
+from logyard_cli.listing import coloured, json_option, print_json, state_cell
+from logyard_cli.options import ServerOptions, server_options
+from logyard_cli.units import ago, count, duration
+from logyard_cli.visible import visible
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("name", shell_complete=drain_names)
+@json_option
+@server_options
+def command(name: str, as_json: bool, server: ServerOptions) -> int:
+    """Everything about one drain. Secrets are shown as ****."""
+    return run_async(_show(server, name, as_json))
+
+
+async def _show(server: ServerOptions, name: str, as_json: bool) -> int:
+    from logyard.bus.catalogue import stream_keys
+    from logyard.bus.drains import drain_status, get_drain
+    from logyard_cli.commands.drain.status import status_fields
+
+    async with server.connect() as connected:
+        spec = await get_drain(connected, name)
+        (status,) = await drain_status(connected, [name])
+        streams = [key for key in await stream_keys(connected) if spec.selects(key)]
+    if as_json:
+        more = {"keys": spec.keys, "start": spec.start, "paused": spec.paused, "created": spec.created}
+        print_json({**status_fields(status), **more, "streams": streams})
+        return OK
+    start = spec.start if not spec.start.isdecimal() else _moment(int(spec.start) / 1000)
+    lag = f"{count(status.lag_records)} records" + (
+        f", the oldest {ago(status.lag_seconds)}" if status.lag_records else ""
+    )
+    lines = {
+        "name": spec.name,
+        "destination": spec.shown,
+        "state": status.state,
+        "streams": " ".join(spec.keys) or "all",
+        "matching now": " ".join(streams) or "none",
+        "added": f"{_moment(spec.created)} ({duration(max(0.0, time.time() - spec.created))} ago), from {start}",
+        "workers": count(status.workers),
+        "lag": lag,
+        "delivered": count(status.delivered),
+        "filtered": count(status.filtered),
+        "dead": count(status.dead),
+        "dropped": count(status.dropped),
+        "resent": count(status.resent),
+        "cut": count(status.cut),
+        "last error": status.last_error or "none",
+    }
+    colours = {"state": state_cell(status.state).colour}
+    width = max(map(len, lines))
+    for head, text in lines.items():
+        colour = colours.get(head, "")
+        sys.stdout.write(f"{head.ljust(width)}  {paint(visible(text), colour, on=coloured() and bool(colour))}\n")
+    return OK
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,0 +1,66 @@
+"""A JSON log record as a person reads it: the message first, then what else it says. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+__all__ = ["MESSAGE_FIELDS", "parse_record", "split_record"]
+
+MESSAGE_FIELDS = ("message", "msg", "event", "log", "text", "short_message")
+"""Where JSON loggers put the message, the best first."""
+
+_QUOTED = re.compile(r'[\s"=]')
+
+
+def parse_record(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that ``line`` is, None when it is something else."""
+    if line[:1] != b"{" and line.lstrip()[:1] != b"{":
+        return None
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def split_record(record: dict[str, Any], hidden: frozenset[str]) -> tuple[str, list[str], list[str]]:
+    """A record's message, its fields as ``key=value``, and the values of several lines (stack traces) as they are.
+
+    Args:
+        record: as parsed; is not changed.
+        hidden: top-level fields that are shown elsewhere.
+    """
+    message, shown_as_message = "", None
+    for name in MESSAGE_FIELDS:
+        value = record.get(name)
+        if type(value) is str:
+            message, shown_as_message = value, name
+            break
+    fields: list[str] = []
+    blocks: list[str] = []
+    for name, value in record.items():
+        if name == shown_as_message or name in hidden:
+            continue
+        kind = type(value)
+        if kind is str:
+            if value.isalnum():
+                fields.append(f"{name}={value}")
+            elif "\n" in value:
+                fields.append(f"{name}=↓")
+                blocks.append(value)
+            elif not value or _QUOTED.search(value):
+                fields.append(f"{name}={_json(value)}")
+            else:
+                fields.append(f"{name}={value}")
+        elif kind is int:
+            fields.append(f"{name}={value}")
+        else:
+            fields.append(f"{name}={_json(value)}")
+    return message, fields, blocks
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
