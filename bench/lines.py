@@ -1,0 +1,47 @@
+"""The workload: JSON lines of about 277 bytes, as a web application writes them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+__all__ = ["make_lines", "write_lines"]
+
+_DISTINCT = 40_000
+"""Lines before they repeat: many times what a compressed batch holds, so that repeating does not help it."""
+_PATHS = ("/api/orders", "/api/customers", "/api/carts", "/api/products", "/search", "/login", "/static/app")
+_LEVELS = ("info",) * 90 + ("warn",) * 6 + ("error",) * 3 + ("debug",)
+_METHODS = ("GET",) * 7 + ("POST",) * 2 + ("PUT",)
+_STATUS = (200,) * 18 + (201, 204, 301, 400, 404, 500)
+
+
+def make_lines(count: int) -> Iterator[bytes]:
+    """``count`` lines with their newline, the same ones each time."""
+    chosen = random.Random(1)
+    micros = 0
+    for _ in range(count):
+        micros += chosen.randrange(2_000)
+        seconds, fraction = divmod(micros, 1_000_000)
+        minute, second = divmod(seconds, 60)
+        path = f"{chosen.choice(_PATHS)}/{chosen.randrange(100_000)}"
+        status, method = chosen.choice(_STATUS), chosen.choice(_METHODS)
+        yield (
+            f'{{"time":"2026-03-14T09:{minute % 60:02d}:{second:02d}.{fraction:06d}Z","level":"'
+            f'{chosen.choice(_LEVELS)}","msg":"{method} {path} answered {status}",'
+            f'"instance_index":{chosen.randrange(8)},"request_id":"{UUID(int=chosen.getrandbits(128))}","path":"{path}","status":{status},'
+            f'"duration_ms":{chosen.expovariate(0.05):.3f},"memory":{chosen.randrange(60 << 8, 90 << 8) << 12},'
+            f'"host":"web-{chosen.randrange(4)}.prod.example.net"}}\n'
+        ).encode()
+
+
+def write_lines(file: Path, count: int) -> int:
+    """Write ``count`` lines to ``file``; how many bytes they are."""
+    distinct = list(make_lines(min(count, _DISTINCT)))
+    block = b"".join(distinct)
+    with file.open("wb") as output:
+        for _ in range(count // len(distinct)):
+            output.write(block)
+        output.writelines(distinct[: count % len(distinct)])
+        return output.tell()

@@ -1,0 +1,5 @@
+"""``logyard`` as a user runs it."""
+
+from tests.supervisor.conftest import user
+
+__all__ = ["user"]

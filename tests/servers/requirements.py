@@ -1,0 +1,97 @@
+"""What a machine must have for some tests: found out once, and told with the way to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+__all__ = ["find_program", "missing", "require", "syslog_ng_root"]
+
+_SBIN = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+"""Debian keeps servers where an unprivileged user's PATH does not look."""
+
+
+def find_program(name: str) -> str | None:
+    """The path of a program, also when only root's PATH would show it."""
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *_SBIN)))
+
+
+def syslog_ng_root() -> Path | None:
+    """Where syslog-ng is: ``/``, or ``LOGYARD_TEST_SYSLOG_NG``, a folder that its Debian package was unpacked into."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    # .ci/run unpacks it there, and later runs of the tests alone find it.
+    unpacked = os.environ.get("LOGYARD_TEST_SYSLOG_NG") or cache / "logyard-ci/syslog-ng"
+    return next((root for root in (Path(unpacked), Path("/")) if (root / "usr/sbin/syslog-ng").exists()), None)
+
+
+def _program(name: str, package: str) -> Callable[[], str | None]:
+    return lambda: None if find_program(name) else f"{name} is not installed (Debian: apt-get install {package})"
+
+
+def _syslog_ng() -> str | None:
+    if syslog_ng_root() is not None:
+        return None
+    return "syslog-ng is not there: unpack its package and name the folder in LOGYARD_TEST_SYSLOG_NG (.ci/run does)"
+
+
+def _rsyslog_tls() -> str | None:
+    folders = (Path("/usr/lib"), Path("/usr/lib64"))
+    if any(next(folder.glob("**/rsyslog/lmnsd_gtls.so"), None) for folder in folders):
+        return _REQUIREMENTS["rsyslog"]()
+    return "rsyslog has no TLS (Debian: apt-get install rsyslog-gnutls)"
+
+
+def _linux() -> str | None:
+    return None if sys.platform == "linux" else "this needs Linux"
+
+
+def _root() -> str | None:
+    return None if os.geteuid() == 0 else "this needs root"
+
+
+def _not_root() -> str | None:
+    return "root may read everything: run this as another user" if os.geteuid() == 0 else None
+
+
+_REQUIREMENTS: dict[str, Callable[[], str | None]] = {
+    "gcc": _program("gcc", "gcc libc6-dev"),
+    "linux": _linux,
+    "logrotate": _program("logrotate", "logrotate"),
+    "make": _program("make", "make"),
+    "openssl": _program("openssl", "openssl"),
+    "redis-server": _program("redis-server", "redis-server"),
+    "root": _root,
+    "not-root": _not_root,
+    "rsyslog": _program("rsyslogd", "rsyslog"),
+    "rsyslog-tls": _rsyslog_tls,
+    "syslog-ng": _syslog_ng,
+    "tmux": _program("tmux", "tmux"),
+}
+
+_NEVER_FORCED = frozenset({"root", "not-root"})
+"""A machine cannot be both, so that nobody can demand that these are never missing."""
+
+
+@cache
+def missing(what: str) -> str | None:
+    """Why the machine lacks ``what``, None when it has it."""
+    if what not in _REQUIREMENTS:
+        raise pytest.UsageError(f"needs({what!r}): choose from {', '.join(sorted(_REQUIREMENTS))}")
+    return _REQUIREMENTS[what]()
+
+
+def require(*what: str) -> None:
+    """Skip the test, with the reason, when something is missing; fail it where ``LOGYARD_TEST_REQUIRE_ALL=1``."""
+    for name in what:
+        reason = missing(name)
+        if reason is None:
+            continue
+        if os.environ.get("LOGYARD_TEST_REQUIRE_ALL") == "1" and name not in _NEVER_FORCED:
+            pytest.fail(f"LOGYARD_TEST_REQUIRE_ALL=1, but {reason}", pytrace=False)
+        pytest.skip(reason)
