@@ -76,12 +76,10 @@ class _View:
         return any(lost.mark.matches(other.reader.fd) for other in others)
 
     @property
-    def untouched(self) -> Source | None:
-        """The file that has the path, if it was known before but nothing has come of it: it may have been emptied."""
-        live = self.slot.live
-        if live is None or live.reader.offset or live in self.unread or any(live is lost.source for lost in self.lost):
-            return None
-        return live
+    def untouched(self) -> list[Source]:
+        """Files that were known before but nothing has come of them: they may have been emptied meanwhile."""
+        changed = [*self.unread, *(lost.source for lost in self.lost)]
+        return [source for source in self.files if not source.reader.offset and source not in changed]
 
 
 class Resolver:
@@ -268,7 +266,7 @@ class Resolver:
             if not self._stored[slot.labels.key, source.id] and not source.failed:
                 self._place_copy(view, source)
         live = slot.live
-        changed = live is None or live in view.unread or view.untouched is not None
+        changed = live is None or live in view.unread or bool(view.untouched)
         look = changed or bool(view.lost)
         opened = [self._candidate(view, sibling, look=look) for sibling in view.siblings]
         candidates = [one for one in opened if one is not None]
@@ -346,21 +344,27 @@ class Resolver:
                 return replace(one, known=None, copied=at)
         if one.known is not None:
             return one
-        live = view.untouched
-        same = live is not None and Position.at(fd, one.sibling.size).matches(live.reader.fd)
+        whole = Position.at(fd, one.sibling.size)
+        same = any(whole.matches(source.reader.fd) for source in view.untouched)
         return replace(one, double=same or any(at.matches(fd) for at in view.known))
 
     def _newest(self, view: _View) -> Order | None:
         """How new the newest file is that was read for this path, other than the one that has it now."""
-        live = view.slot.live
-        orders = [source.order() for source in view.slot.files if source is not live and source not in view.unread]
-        if not orders and live is not None and self._checkpoint is not None:
-            before = live.id in self._checkpoint.sources and live.found_at is not None
-            if before or self._is_successor(view):
-                orders.append((self._checkpoint.time_ns - GRAIN_NS, 0))
-        if not orders and view.untouched is not None:
-            orders.append((view.untouched.opened_ns - GRAIN_NS, 0))
-        return max(orders, default=None)
+        live, checkpoint, untouched = view.slot.live, self._checkpoint, view.untouched
+        orders = [
+            source.order()
+            for source in view.slot.files
+            if source is not live and source not in view.unread and source not in untouched
+        ]
+        if orders:
+            return max(orders)
+        if self._is_successor(view) and checkpoint is not None:
+            return checkpoint.time_ns - GRAIN_NS, 0
+        if untouched:
+            first = untouched[0]
+            before = first.found_at is not None and checkpoint is not None and first.id in checkpoint.sources
+            return (checkpoint.time_ns if before and checkpoint else first.opened_ns) - GRAIN_NS, 0
+        return None
 
     def _is_successor(self, view: _View) -> bool:
         """Whether an earlier agent read another file of this path, of which this one has not heard."""
