@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -80,7 +81,7 @@ async def test_after_one_that_failed_the_later_ones_of_its_source_fail_too(serve
     assert not isinstance(results[3], BaseException)
 
 
-async def test_a_full_server_refuses_and_stores_nothing(make_redis) -> None:  # type: ignore[no-untyped-def]
+async def test_a_full_server_refuses_and_stores_nothing(make_redis: Callable[..., RedisServer]) -> None:
     full = make_redis()
     async with connect(full.url) as server:
         outbox = Outbox(server)

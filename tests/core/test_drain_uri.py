@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from logyard.drain import DrainURI, mask_uri
@@ -61,11 +63,13 @@ def test_parameters_are_typed(method: str, value: str, expected: object) -> None
 )  # fmt: skip
 def test_a_wrong_parameter_is_named(method: str, value: str) -> None:
     uri = DrainURI.parse("tcp://host", {"p": value})
+    read: dict[str, Callable[[], object]] = {
+        "number": lambda: uri.number("p", 0),
+        "seconds": lambda: uri.seconds("p", 0),
+        "flag": lambda: uri.flag("p"),
+    }
     with pytest.raises(UsageError, match=r"^p="):
-        if method == "flag":
-            uri.flag("p")
-        else:
-            getattr(uri, method)("p", 0)
+        read[method]()
 
 
 def test_bounds_and_choices_are_told() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
@@ -443,8 +443,7 @@ async def test_a_name_that_no_drain_serves_is_told_in_the_status(
 
 
 async def test_a_full_server_is_emptied_by_its_drains(
-    make_redis,
-    destinations: dict[str, Destination],  # type: ignore[no-untyped-def]
+    make_redis: Callable[..., RedisServer], destinations: dict[str, Destination]
 ) -> None:
     full = make_redis()
     destinations["a"] = Destination()

@@ -21,10 +21,11 @@ async def connection(valkey: RedisServer) -> AsyncIterator[Connection]:
 
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Listen = Callable[[Serve], Awaitable[Connection]]
 
 
 @pytest.fixture
-async def listen() -> AsyncIterator[Callable[[Serve], Awaitable[Connection]]]:
+async def listen() -> AsyncIterator[Listen]:
     """Connects to a server of the test's own."""
     servers: list[asyncio.Server] = []
     opened: list[Connection] = []
@@ -68,7 +69,7 @@ async def test_a_cancelled_command_does_not_shift_the_answers(connection: Connec
     assert (await first, await third) == (b"one", b"three")
 
 
-async def test_a_small_write_is_carried_out_even_when_memory_is_used_up(make_redis) -> None:  # type: ignore[no-untyped-def]
+async def test_a_small_write_is_carried_out_even_when_memory_is_used_up(make_redis: Callable[..., RedisServer]) -> None:
     from logyard.server import connect
 
     full = make_redis()
@@ -80,7 +81,7 @@ async def test_a_small_write_is_carried_out_even_when_memory_is_used_up(make_red
         assert await link.call_even_full("HSET", "h", "a", 1) == 1
 
 
-async def test_when_the_server_closes_everything_in_flight_fails(listen) -> None:  # type: ignore[no-untyped-def]
+async def test_when_the_server_closes_everything_in_flight_fails(listen: Listen) -> None:
     async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(b"+OK\r\n")
@@ -95,7 +96,7 @@ async def test_when_the_server_closes_everything_in_flight_fails(listen) -> None
     assert isinstance(fake.lost, ConnectionLost)
 
 
-async def test_a_server_that_speaks_something_else_is_told(listen) -> None:  # type: ignore[no-untyped-def]
+async def test_a_server_that_speaks_something_else_is_told(listen: Listen) -> None:
     async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -106,7 +107,7 @@ async def test_a_server_that_speaks_something_else_is_told(listen) -> None:  # t
         await fake.call("PING")
 
 
-async def test_a_server_that_never_answers_is_given_up(listen, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+async def test_a_server_that_never_answers_is_given_up(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ANSWER_WITHIN", 0.05)
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,13 +119,13 @@ async def test_a_server_that_never_answers_is_given_up(listen, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("answer", ["MOVED 1 127.0.0.1:1", "READONLY no", "LOADING wait", "CLUSTERDOWN no"])
-async def test_a_server_that_is_not_the_one_any_more_counts_as_lost(listen, answer: str) -> None:  # type: ignore[no-untyped-def]
+async def test_a_server_that_is_not_the_one_any_more_counts_as_lost(listen: Listen, answer: str) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(f"-{answer}\r\n".encode())
         await reader.read()
 
-    with pytest.raises(ConnectionLost, match=answer.split()[0]):
+    with pytest.raises(ConnectionLost, match=answer.split(maxsplit=1)[0]):
         await (await listen(refuse)).call("SET", "a", 1)
 
 
