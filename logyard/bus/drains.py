@@ -17,6 +17,7 @@ from logyard.bus.groups import Position, dict_of, join
 from logyard.drain import DrainURI, mask_uri
 from logyard.errors import UsageError
 from logyard.names import key_matches
+from logyard.secret import expand
 from logyard.server import Server, keys
 
 __all__ = [
@@ -60,6 +61,14 @@ class DrainSpec:
     def parsed(self) -> DrainURI:
         """The URI taken apart, with the parameters. Raises `UsageError`."""
         return DrainURI.parse(self.uri, self.params)
+
+    def resolved(self) -> DrainURI:
+        """As `parsed`, with references to secrets replaced by what they mean on this machine.
+
+        Raises:
+            UsageError: the address is wrong, or a secret is not to be had here.
+        """
+        return DrainURI.parse(expand(self.uri), {name: expand(text) for name, text in self.params.items()})
 
     @property
     def shown(self) -> str:

@@ -14,18 +14,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, repeat
-from typing import Protocol
+from typing import Protocol, cast
 
 from logyard.derive.members import PLAIN, STRING, written
 
-__all__ = ["TEXT_WINDOW", "Capture", "Role", "read_heads"]
+__all__ = ["TEXT_WINDOW", "Capture", "Role", "common_head", "match_all", "read_heads"]
 
 _LEARN_FROM = 16
 """Fewer lines than this are not worth a regular expression."""
+_GROUPS = cast("Callable[[re.Match[bytes] | None], tuple[bytes, ...]]", re.Match.groups)
 _ROUNDS = 3
 """How many kinds of beginnings are learned from one batch."""
 _MEMBERS = 24
 """Leading members among which the wanted ones are looked for."""
+_DELIMITED = re.compile(rb"[,}]")
 TEXT_WINDOW = 192
 """Bytes of a line of text in which what does not open it is looked for."""
 _TEXT = re.compile(rb"(?![\s{<]|[IWEF][0-9]{4} )")
@@ -45,6 +47,8 @@ class Capture:
     pattern: bytes
     blank: tuple[bytes, ...]
     decode: Callable[[Sequence[tuple[bytes, ...]]], list[int | None]]
+    second: Callable[[bytes], int | None] | None = None
+    """For a time captured as its whole second and the digits of its fraction: ns of the former since 1970."""
 
 
 class Role(Protocol):
@@ -70,7 +74,9 @@ class Role(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class Head:
+    """How lines begin in which every role is found; what it finds in any line that matches is right."""
+
     pattern: bytes
     captures: tuple[tuple[int, Capture], ...]
     """In the order of the pattern's groups: the position of a role, and its capture."""
@@ -83,12 +89,12 @@ def _compile(pattern: bytes) -> re.Pattern[bytes]:
     return re.compile(pattern, re.DOTALL)
 
 
-def _learn(line: bytes, roles: Sequence[Role]) -> _Head | None:
+def _learn(line: bytes, roles: Sequence[Role]) -> Head | None:
     """A pattern for lines that begin like ``line``; None if not every role is found there."""
     return _learn_object(line, roles) if line[:1] == b"{" else _learn_text(line, roles)
 
 
-def _learn_text(line: bytes, roles: Sequence[Role]) -> _Head | None:
+def _learn_text(line: bytes, roles: Sequence[Role]) -> Head | None:
     if _TEXT.match(line) is None:
         return None
     captures: list[tuple[int, Capture]] = []
@@ -100,14 +106,16 @@ def _learn_text(line: bytes, roles: Sequence[Role]) -> _Head | None:
         capture, at = learned
         captures.append((position, capture))
     pattern = b"".join((_TEXT.pattern, *(capture.pattern for _, capture in captures)))
-    return _Head(pattern, tuple(captures), TEXT_WINDOW)
+    return Head(pattern, tuple(captures), TEXT_WINDOW)
 
 
-def _learn_object(line: bytes, roles: Sequence[Role]) -> _Head | None:
+def _learn_object(line: bytes, roles: Sequence[Role]) -> Head | None:
     pattern: list[bytes] = []
     captures: dict[int, Capture] = {}
+    end = 0
     for before, name, value in islice(written(line), _MEMBERS):
         pattern.append(re.escape(before))
+        end += len(before) + len(value)
         for position, role in enumerate(roles):
             if position not in captures and name in role.names:
                 capture = role.learn(value)
@@ -119,12 +127,14 @@ def _learn_object(line: bytes, roles: Sequence[Role]) -> _Head | None:
         else:
             pattern.append(STRING if value[:1] == b'"' else PLAIN)
         if len(captures) == len(roles):
-            pattern.append(rb"(?=[ \t\r\n]*[,}])")
-            return _Head(b"".join(pattern), tuple(captures.items()))
+            # Hardly anybody writes spaces there, and looking for them takes as long as reading a value.
+            spaced = _DELIMITED.match(line, end) is None
+            pattern.append(rb"(?=[ \t\r\n]*[,}])" if spaced else rb"(?=[,}])")
+            return Head(b"".join(pattern), tuple(captures.items()))
     return None
 
 
-def _common_head(lines: Sequence[bytes], roles: Sequence[Role]) -> _Head | None:
+def common_head(lines: Sequence[bytes], roles: Sequence[Role]) -> Head | None:
     """What at least two of three lines agree on, so that no pattern is made for one line alone."""
     seen: set[bytes] = set()
     for line in (lines[0], lines[len(lines) // 2], lines[-1]):
@@ -136,7 +146,7 @@ def _common_head(lines: Sequence[bytes], roles: Sequence[Role]) -> _Head | None:
     return None
 
 
-def _match(head: _Head, lines: Sequence[bytes]) -> list[tuple[int, list[int | None]]]:
+def _match(head: Head, lines: Sequence[bytes]) -> list[tuple[int, list[int | None]]]:
     blank = tuple(group for _, capture in head.captures for group in capture.blank)
     found = map(_compile(head.pattern).match, lines, repeat(0), repeat(head.window))
     groups = list(zip(*[blank if match is None else match.groups() for match in found], strict=True))
@@ -149,6 +159,16 @@ def _match(head: _Head, lines: Sequence[bytes]) -> list[tuple[int, list[int | No
     return columns
 
 
+def match_all(head: Head, lines: Sequence[bytes]) -> list[list[bytes]] | None:
+    """The captured groups as columns parallel to ``lines``; None when a line begins otherwise."""
+    found = map(_compile(head.pattern).match, lines, repeat(0), repeat(head.window))
+    try:
+        groups = list(map(_GROUPS, found))
+    except TypeError:  # one is None: cheaper to run into than to look for
+        return None
+    return [[group[column] for group in groups] for column in range(len(groups[0]))]
+
+
 def read_heads(lines: Sequence[bytes], roles: Sequence[Role]) -> list[list[int | None]]:
     """For each role a column parallel to ``lines``; None where it is not decided here."""
     columns: list[list[int | None]] = [[None] * len(lines) for _ in roles]
@@ -157,7 +177,7 @@ def read_heads(lines: Sequence[bytes], roles: Sequence[Role]) -> list[list[int |
         if len(undecided) < _LEARN_FROM:
             break
         rest = lines if len(undecided) == len(lines) else [lines[index] for index in undecided]
-        head = _common_head(rest, roles)
+        head = common_head(rest, roles)
         if head is None:
             break
         for role, values in _match(head, rest):

@@ -162,9 +162,10 @@ class TimeRole:
         rest = found[0][len(text) + width + (width > 0) :]
         name = zone or hours or b"Z"
         return Capture(
-            before + rb'([^"\\]{19})' + fraction + re.escape(rest) + behind,
+            before + rb"(.{19})" + fraction + re.escape(rest) + behind,
             (b"", b"0"),
             lambda groups: self._column(groups, lambda text: iso_second(text, name), width),
+            lambda text: iso_second(text, name),
         )
 
     def _learn_number(self, text: bytes) -> Capture | None:
@@ -180,7 +181,7 @@ class TimeRole:
         else:
             width = len(digits)
             pattern = rb"([1-9][0-9]{9})\.([0-9]{%d})" % width
-        return Capture(pattern, (b"", b"0"), lambda groups: self._column(groups, _whole_second, width))
+        return Capture(pattern, (b"", b"0"), lambda groups: self._column(groups, _whole_second, width), _whole_second)
 
     def _floats(self, groups: Sequence[tuple[bytes, ...]]) -> list[int | None]:
         observed_ns = self._observed_ns

@@ -76,9 +76,9 @@ def octet_frames(heads: bytes | Sequence[bytes], records: Sequence[bytes]) -> by
 
 def cut_text(text: bytes, size: int) -> bytes:
     """At most ``size`` bytes of ``text``, never ending inside a character of UTF-8."""
-    if len(text) <= size:
-        return text
     end = max(size, 0)
+    if len(text) <= end:
+        return text
     # The byte behind the end tells whether a character goes on there; it does for three bytes at most.
     for stop in range(end, max(end - 4, -1), -1):
         if text[stop] & 0xC0 != 0x80:

@@ -15,8 +15,8 @@ from logyard.formats.json import flat_objects
 
 __all__ = ["LogfmtFormat"]
 
-_PLAIN = re.compile(r'[^\x00-\x20"=\\\x7f\x85\xa0\u2028\u2029]+')
-_UNSAFE = re.compile(r'[\x00-\x20"=\\\x7f\x85\xa0\u2028\u2029]')
+_PLAIN = re.compile(r'[^\s\x00-\x20"=\\\x7f]+')
+_UNSAFE = re.compile(r'[\s\x00-\x20"=\\\x7f]')
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from logyard.batch import Batch, Selection
 from logyard.derive import Level, derive, levels, times
+from logyard.derive.crowd import Crowd, read_crowd
 from logyard.derive.severity import level_value
 from logyard.derive.stamp import SECOND
 from logyard.errors import UsageError
@@ -136,7 +137,8 @@ class SyslogFormat:
         if framing == "octet":
             return octet_frames(heads, texts)
         if isinstance(heads, bytes):
-            return prefixed_lines(heads, texts)
+            # A file's name, of all things, may hold a newline.
+            return prefixed_lines(heads.replace(b"\n", b"\\n"), texts)
         return newline_block(list(map(add, heads, texts)))
 
     def _parts(self, selection: Selection, *, one_line: bool = False) -> tuple[bytes | list[bytes], list[bytes]]:
@@ -180,6 +182,11 @@ class SyslogFormat:
 
     def _record_heads(self, selection: Selection, rest: bytes) -> list[bytes]:
         batch, lines = selection.batch, selection.lines
+        if self._record_time and self._severity is None and self.rfc == 5424:
+            crowd = read_crowd(lines, batch.time_ns)
+            heads = None if crowd is None else self._crowd_heads(crowd, rest)
+            if heads is not None:
+                return heads
         found: list[int | None]
         stamps: list[int]
         if not self._record_time:
@@ -196,6 +203,21 @@ class SyslogFormat:
         microseconds = map(floordiv, map(mod, stamps, repeat(SECOND)), repeat(1000))
         ends = map((b"%06d" + rest.replace(b"%", b"%%")).__mod__, microseconds)
         return list(map(add, starts, ends))
+
+    def _crowd_heads(self, crowd: Crowd, rest: bytes) -> list[bytes] | None:
+        """As `_record_heads`, without a number for each record; None when some have to be looked at alone."""
+        digits = len(crowd.fractions[0])
+        if digits > 6:  # RFC 5424 section 6.2.3 has no nanoseconds
+            return None
+        starts: dict[tuple[bytes, bytes], bytes] = {}
+        for written in set(zip(crowd.levels, crowd.seconds, strict=True)):
+            level, second = crowd.level(written[0]), crowd.second(written[1])
+            if level is None or second is None:
+                return None
+            start = self._starts[second, level.syslog]
+            starts[written] = start if digits else start.removesuffix(b".")
+        pairs = zip(crowd.levels, crowd.seconds, strict=True)
+        return list(map(b"".join, zip(map(starts.__getitem__, pairs), crowd.fractions, repeat(rest), strict=False)))
 
     def _rest(self, batch: Batch) -> bytes:
         """The part of the header behind seconds and their fraction, up to the text (or record's own data)."""

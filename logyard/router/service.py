@@ -225,7 +225,7 @@ class _Session:
         if broken is not None and broken[0] == spec.revision:
             return
         try:
-            module, config = configure(spec.parsed)
+            module, config = configure(spec.resolved())
         except UsageError as error:
             log.error("drain %s cannot run here: %s", name, error)
             self._broken[name] = (spec.revision, str(error))

@@ -442,6 +442,25 @@ async def test_a_name_that_no_drain_serves_is_told_in_the_status(
     assert "there is no drain for test://" in (await state_is(server, "a", "failed")).last_error
 
 
+async def test_a_secret_is_found_where_the_drain_runs_and_told_when_it_is_not(
+    server: Server,
+    writer: Writer,
+    router: Router,
+    destinations: dict[str, Destination],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    destinations["hidden"] = Destination()
+    monkeypatch.delenv("LOGYARD_TEST_HOST", raising=False)
+    await add_drain(server, DrainSpec(name="a", uri="test://${env:LOGYARD_TEST_HOST}", start="beginning"))
+    router.start()
+    assert "LOGYARD_TEST_HOST is not set" in (await state_is(server, "a", "failed")).last_error
+    monkeypatch.setenv("LOGYARD_TEST_HOST", "hidden")
+    await set_paused(server, "a", False)
+    await writer.write("app.web", LINES)
+    await settled(server, "a", 100)
+    assert (await drain_status(server))[0].uri == "test://${env:LOGYARD_TEST_HOST}"
+
+
 async def test_a_full_server_is_emptied_by_its_drains(
     make_redis: Callable[..., RedisServer], destinations: dict[str, Destination]
 ) -> None:
