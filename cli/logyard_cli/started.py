@@ -25,7 +25,7 @@ def file_options(function: _Function) -> _Function:
         click.option(
             "--start",
             type=click.Choice(["beginning", "end"]),
-            help="Where reading of a file begins that is there already and that no agent has read.  [default: beginning]",
+            help="Where reading of files begins that are there and that no agent has read.  [default: beginning]",
         ),
         click.option(
             "--app",

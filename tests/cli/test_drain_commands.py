@@ -110,7 +110,7 @@ def test_an_unknown_name_is_refused_with_near_ones(drain: Drain, archive: str, c
 async def test_a_destination_that_does_not_answer_is_not_added(server: Server, drain: Drain) -> None:
     address = refused_address()
     done = drain("add", "away", address)
-    assert done.code == 1
+    assert done.code == 3
     assert address in done.err and "--no-test" in done.err and done.err.count("\n") == 1
     assert await get_drains(server) == {}
     assert drain("add", "away", address, "--no-test").code == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from logyard.errors import UsageError
-from logyard_cli.exits import FAILED, OK, run_async, say
+from logyard_cli.exits import NO_SERVER, OK, USAGE, run_async, say
 from logyard_cli.moments import parse_moment
 from logyard_cli.options import ServerOptions, server_options
 
@@ -108,7 +108,7 @@ def _start(text: str) -> str:
 async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replace: bool) -> int:
     from logyard.bus.catalogue import stream_keys
     from logyard.bus.drains import add_drain, get_drains
-    from logyard.errors import DrainError
+    from logyard.errors import DrainError, NotConnected
     from logyard_cli.trial import check_address, try_drain
 
     missing = check_address(spec)
@@ -126,7 +126,7 @@ async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replace: bool
                 await try_drain(spec, server.settings().node, send=False)
             except DrainError as error:
                 say(f"{spec.shown}: {error}; nothing was changed (--no-test adds it all the same)")
-                return FAILED
+                return NO_SERVER if isinstance(error, NotConnected) else USAGE
         stored = await add_drain(connected, spec, replace_existing=replace)
         streams = [key for key in await stream_keys(connected) if stored.selects(key)]
     click.echo(f"drain {stored.name} {'changed' if existing else 'added'}: {stored.shown}")
