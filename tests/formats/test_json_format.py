@@ -50,11 +50,12 @@ def only(selection: Selection) -> dict[str, Any]:
 
 
 def test_a_line_of_text_gets_the_envelope() -> None:
-    assert FORMAT.encode(whole(b"2026-11-22 09:30:00,250 ERROR broke")) == [
+    expected = (
         b'{"time":"2026-11-22T09:30:00.250Z","key":"app.web","node":"node-1","app":"web","instance":3,'
         b'"source":"stdout","level":"error","text":"2026-11-22 09:30:00,250 ERROR broke",'
         b'"id":"0123456789abcdef.1:1000"}'
-    ]
+    )
+    assert FORMAT.encode(whole(b"2026-11-22 09:30:00,250 ERROR broke")) == [expected]
 
 
 def test_what_is_unknown_is_left_out() -> None:
@@ -70,11 +71,12 @@ def test_what_is_unknown_is_left_out() -> None:
 
 def test_fields_of_a_json_record_keep_their_names_and_order_behind_the_envelope() -> None:
     line = b'{"ts":"2026-11-22T09:30:00Z","level":"warning","msg":"hi","instance_index":4,"user":{"id":7}}'
-    assert FORMAT.encode(whole(line)) == [
+    expected = (
         b'{"time":"2026-11-22T09:30:00Z","key":"app.web","node":"node-1","app":"web","instance":3,'
         b'"source":"stdout","level":"warn","text":"hi","id":"0123456789abcdef.1:1000",'
         b'"ts":"2026-11-22T09:30:00Z","msg":"hi","instance_index":4,"user":{"id":7}}'
-    ]
+    )
+    assert FORMAT.encode(whole(line)) == [expected]
 
 
 def test_the_envelope_wins_and_a_field_of_its_name_is_kept_under_another() -> None:
@@ -91,6 +93,12 @@ def test_fields_of_unknown_parts_of_the_envelope_do_not_take_their_place() -> No
     found = only(whole(b'{"app":"forged","instance":1}', **SYSTEM))
     assert "app" not in found
     assert (found["app_"], found["instance_"]) == ("forged", 1)
+
+
+def test_a_value_of_another_type_is_another_value() -> None:
+    found = only(whole(b'{"instance":3.0,"app":["web"]}'))
+    assert (found["instance"], found["instance_"], found["app_"]) == (3, 3.0, ["web"])
+    assert "instance_" not in only(whole(b'{"instance":3}'))
 
 
 def test_severity_and_time_are_not_kept_twice() -> None:

@@ -30,10 +30,11 @@ def read(line: bytes) -> dict[str, str]:
 
 
 def test_a_line_of_text_becomes_pairs() -> None:
-    assert FORMAT.encode(whole(b'2026-11-22 09:30:00 ERROR "x" = y')) == [
+    expected = (
         b"time=2026-11-22T09:30:00Z key=app.web node=node-1 app=web instance=3 source=stdout level=error "
         b'text="2026-11-22 09:30:00 ERROR \\"x\\" = y" id=0123456789abcdef.1:1000'
-    ]
+    )
+    assert FORMAT.encode(whole(b'2026-11-22 09:30:00 ERROR "x" = y')) == [expected]
 
 
 def test_fields_follow_and_inner_objects_are_taken_apart() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -134,7 +134,7 @@ def test_a_long_message_is_cut_at_the_end_of_a_character_and_counted() -> None:
         before = chosen.cut
         messages = chosen.messages(whole(short, long))
         assert messages[0] == SyslogFormat().messages(whole(short))[0]
-        assert 478 <= len(messages[1]) + 0 <= 480
+        assert 478 <= len(messages[1]) <= 480
         read_5424(messages[1]).text.decode()
         assert chosen.cut == before + 1
     chosen = SyslogFormat(max_size=480, severity="info", time="observed")
@@ -216,10 +216,53 @@ def test_whatever_things_are_called_the_header_and_its_values_read_back(
     assert found.text == b"x"
 
 
+@pytest.mark.parametrize("severity", ["info", "record"])
+def test_a_newline_in_a_name_does_not_end_a_line(severity: str) -> None:
+    framed = SyslogFormat(severity=severity, time="observed").frames(whole(b"x", b"y", source="a\nb"), "lf")
+    assert framed.count(b"\n") == 2
+    assert framed.count(rb'source="a\nb"') == 2
+
+
 @given(odd_text)
 def test_a_field_of_a_record_reads_back_from_its_structured_data(value: str) -> None:
     found = one(whole(orjson.dumps({"a": value})), sd_json=["a"])
     assert found.data["json@32473"] == [("a", value)]
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> Selection:
+    """Records that begin alike, as one program writes them, some perhaps with something odd."""
+    digits = draw(st.sampled_from([0, 3, 6, 9]))
+    zone = draw(st.sampled_from(["Z", "+01:00", ""]))
+    lines: list[bytes] = []
+    for _ in range(draw(st.integers(1, 8))):
+        second = draw(st.integers(0, 3)) + draw(st.sampled_from([0, 0, 0, 90, 86_400 * 365]))
+        moment = datetime.fromtimestamp(OBSERVED // SECOND + second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        fraction = f".{draw(st.integers(0, 10**digits - 1)):0{digits}d}" if digits else ""
+        level = draw(st.sampled_from(["info", "error", "info", "error", "loud"]))
+        lines.append(f'{{"ts":"{moment}{fraction}{zone}","level":"{level}","msg":"x"}}'.encode())
+    return whole(*lines)
+
+
+@given(crowds(), st.sampled_from([5424, 3164]))
+def test_records_that_begin_alike_have_the_severity_and_time_of_each(selection: Selection, rfc: int) -> None:
+    messages = SyslogFormat(rfc=rfc).messages(selection)
+    levels, times = derive(selection.lines, selection.batch.time_ns)
+    for message, line, level, ns in zip(messages, selection.lines, levels, times, strict=True):
+        found = read_5424(message) if rfc == 5424 else read_3164(message)
+        assert (found.priority, found.text) == (8 + (6 if level is None else min(level, 7)), line)
+        if rfc == 5424:
+            assert round(datetime.fromisoformat(found.time).timestamp() * 1_000_000) == ns // 1000
+
+
+@pytest.mark.parametrize(
+    ("node", "value"), [("100%", "%s %d %%"), ("a\\", "\\"), ('q"\\"', '\\"'), ("]", "\\]"), ("n", "a\nb\x00")]
+)
+def test_marks_with_a_meaning_are_only_characters(node: str, value: str) -> None:
+    found = one(whole(orjson.dumps({"a": value}), node=node), sd_json=["a"])
+    assert dict(found.data["logyard@32473"])["node"] == node
+    assert found.data["json@32473"] == [("a", value)]
+    assert found.host == node
 
 
 def test_nothing_selected_is_nothing_sent() -> None:
