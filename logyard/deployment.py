@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from logyard.bus.drains import DrainSpec, add_drain
+from logyard.drain import DrainURI
 from logyard.errors import SettingsError, UsageError
 from logyard.registry import configure
 from logyard.secret import placeheld, unresolved
@@ -71,7 +72,7 @@ def drain_problems(
     try:
         spec = _spec(name, drain)
         params = {param: placeheld(text, environ) or "x" for param, text in spec.params.items()}
-        configure(replace(spec, uri=uri, params=params).parsed)
+        configure(DrainURI.parse(uri, params))
     except UsageError as error:
         yield ("drains", name, "uri"), f"drain {name}: {error}", True
 

@@ -78,14 +78,15 @@ with claim(pathlib.Path(sys.argv[1])) as lock:
 """
     owner = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE)
     assert owner.wait() < 0
-    assert owner.stdin is not None
+    stdin = owner.stdin
+    assert stdin is not None
     waits = 0
 
     def sleep(seconds: float) -> None:
         nonlocal waits
         waits += 1
         if waits == 3:
-            owner.stdin.close()
+            stdin.close()
         os.sched_yield()
 
     with claim(tmp_path, wait=60, sleep=sleep):

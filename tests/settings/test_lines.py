@@ -116,7 +116,7 @@ class Writer:
         self.put(self.chance.choice(["\n", " # b = 2\n"]))
 
     def table(self, data: dict[str, Any], path: KeyPath, names: list[str]) -> None:
-        later = []
+        later: list[tuple[str, Any]] = []
         for key, value in data.items():
             if isinstance(value, dict) and self.chance.random() < 0.6:
                 later.append((key, value))

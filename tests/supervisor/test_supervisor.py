@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from logyard.errors import ServerError, UsageError
-from logyard.supervisor import Child, Process, Supervisor, describe_end, restart_delay, supervise
+from logyard.supervisor import Child, Process, Supervisor, restart_delay, supervise
+from logyard.supervisor.process import describe_end
 from tests.servers.processes import Processes, eventually, wait_for
 from tests.supervisor.conftest import alive
 

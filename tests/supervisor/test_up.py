@@ -216,3 +216,17 @@ async def test_a_child_that_refuses_its_settings_ends_everything(tmp_path: Path)
         async with deploy(settings, lock, output=tmp_path / "log") as deployment:
             await deployment.supervisor.over()
     assert "start='nonsense'" in (tmp_path / "log").read_text()
+
+
+def test_a_drain_gets_the_secret_that_its_address_refers_to(user: User) -> None:
+    user.environ["FOLDER"] = "secret place"
+    archive = user.home / "secret place/archive.log"
+    archive.parent.mkdir()
+    (user.home / "web.log").write_text("one\n")
+    process = user.up("web.log", "--drain", f"archive=file://{user.home}/${{env:FOLDER}}/archive.log?format=raw")
+    wait_for(lambda: archive.exists() and archive.read_text() == "one\n", "the archive")
+    assert "secret place" not in process.output()
+    assert "${env:FOLDER}" in user.run("drain", "list").out
+    done = user.run("up", "--data-dir", "other", "--drain", "a=tcp://${env:NOWHERE}@h:1")
+    assert done.code == 2
+    assert "the environment variable NOWHERE is not set" in done.err
