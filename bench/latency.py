@@ -14,7 +14,7 @@ from typing import Any
 from bench.lines import write_lines
 from bench.ours import Logyard
 from bench.programs import BenchError, Sink, build, wait_until
-from bench.report import Figure, say, table
+from bench.report import Figure, by_process, say, table
 from bench.system import Job, System
 
 __all__ = ["measure"]
@@ -26,14 +26,24 @@ WARM_UP = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Latencies in seconds; ``cores``: CPU seconds a second, of all processes; ``late``: of the writer, at worst."""
+    """One run.
+
+    Attributes:
+        p50, p90, p99, most: seconds from a line's write to its arrival.
+        cpu: CPU seconds a second, by process.
+        late: seconds by which the writer was behind its plan, at worst.
+    """
 
     p50: float
     p90: float
     p99: float
     most: float
-    cores: float
+    cpu: dict[str, float]
     late: float
+
+    @property
+    def cores(self) -> float:
+        return sum(self.cpu.values())
 
 
 def run(system: System, rate: int, seconds: float, programs: tuple[Path, Path], sample: Path, folder: Path) -> Round:
@@ -58,10 +68,11 @@ def run(system: System, rate: int, seconds: float, programs: tuple[Path, Path], 
             if written.returncode:
                 raise BenchError("the writer failed")
             arrival = sink.wait(60, running.programs)
-            spent = (running.cpu() - cpu) / (time.monotonic() - began)
+            passed = time.monotonic() - began
+            spent = {name: (seconds_ - cpu.get(name, 0.0)) / passed for name, seconds_ in running.cpu().items()}
             running.finish()
             assert arrival.latency is not None
-            return Round(*arrival.latency, cores=spent, late=int(output.split()[1]) / 1e9)
+            return Round(*arrival.latency, cpu=spent, late=int(output.split()[1]) / 1e9)
 
 
 def measure(peers: Sequence[System], rounds: int, seconds: float, folder: Path) -> tuple[dict[str, Any], list[Figure]]:
@@ -83,13 +94,9 @@ def measure(peers: Sequence[System], rounds: int, seconds: float, folder: Path) 
                     f"{one.cores:.3f} cores")  # fmt: skip
         say()
     table(
-        ("system", "lines/s", "p50 ms", "p90 ms", "p99 ms", "worst ms", "cores"),
-        [
-            (name, f"{rate:,}", *(f"{_middle(one, part) * 1e3:.2f}" for part in ("p50", "p90", "p99", "most")),
-             f"{_middle(one, 'cores'):.3f}")
-            for rate, by_system in found.items() for name, one in by_system.items()
-        ],
-    )  # fmt: skip
+        ("system", "lines/s", "p50 ms", "p90 ms", "p99 ms", "worst ms", "cores", "cores by process"),
+        [_row(name, rate, of_one) for rate, by_system in found.items() for name, of_one in by_system.items()],
+    )
     slow, fast = found[RATES[0]][ours.name], found[RATES[1]][ours.name]
     figures = [
         Figure(f"latency at {RATES[0]:,} lines/s, p50", _middle(slow, "p50") * 1e3, "ms", at_most=1.5),
@@ -101,6 +108,17 @@ def measure(peers: Sequence[System], rounds: int, seconds: float, folder: Path) 
         str(rate): {name: [asdict(one) for one in rounds_] for name, rounds_ in by_system.items()}
         for rate, by_system in found.items()
     }, figures
+
+
+def _row(name: str, rate: int, rounds: Sequence[Round]) -> tuple[str, ...]:
+    parts = {part: median(one.cpu[part] for one in rounds) for part in rounds[0].cpu}
+    return (
+        name,
+        f"{rate:,}",
+        *(f"{_middle(rounds, part) * 1e3:.2f}" for part in ("p50", "p90", "p99", "most")),
+        f"{_middle(rounds, 'cores'):.3f}",
+        by_process(parts, ".3f"),
+    )
 
 
 def _middle(rounds: Sequence[Round], part: str) -> float:

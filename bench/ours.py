@@ -53,7 +53,7 @@ class _Pipeline:
         self._router = Program("router", command_line("router", *self._place()), folder / "router.out")
         self._run("drain", "add", _DRAIN, self._target, "--no-test", "--from", "beginning")
         wait_until(self._drain_runs, "the drain to run", self.programs)
-        self._before = {program.name: program.cpu() for program in self.programs}
+        self._before = self.cpu()
         self._memory = self._used_memory()
 
     @property
@@ -76,15 +76,15 @@ class _Pipeline:
         )
         return started
 
-    def cpu(self) -> float:
-        return sum(program.cpu() for program in self.programs)
+    def cpu(self) -> dict[str, float]:
+        return {program.name: program.cpu() for program in self.programs}
 
     def finish(self) -> Used:
         used = Used(peak_rss={program.name: program.peak_rss() for program in self.programs})
         # What is acknowledged and trimmed after the last line belongs to the price.
         wait_until(lambda: self._status().get("lag_records") == 0, "the drain's acknowledgements", self.programs)
         used.stored = self._used_memory() - self._memory
-        used.cpu = {program.name: program.cpu() - self._before.get(program.name, 0.0) for program in self.programs}
+        used.cpu = {name: seconds - self._before.get(name, 0.0) for name, seconds in self.cpu().items()}
         used.cpu["agent"] = self.agent.stop()
         return used
 

@@ -38,8 +38,8 @@ class _Peer:
         self._program = Program(self._name, self._command, self._folder / "log", env=self._env)
         return started
 
-    def cpu(self) -> float:
-        return sum(program.cpu() for program in self.programs)
+    def cpu(self) -> dict[str, float]:
+        return {program.name: program.cpu() for program in self.programs}
 
     def finish(self) -> Used:
         assert self._program is not None

@@ -34,15 +34,16 @@ def measure(files: int, seconds: float, folder: Path) -> tuple[dict[str, Any], l
         arrival = sink.wait(60, running.programs)
         wait_until(lambda: running.records() == files, "every file to be read", running.programs)
         time.sleep(SETTLE)
-        began, agent, pipeline = time.monotonic(), running.agent.cpu(), running.cpu()
+        began, before = time.monotonic(), running.cpu()
         time.sleep(seconds)
         passed = time.monotonic() - began
-        agent, pipeline = (running.agent.cpu() - agent) / passed, (running.cpu() - pipeline) / passed
+        cpu = {name: (spent - before[name]) / passed for name, spent in running.cpu().items()}
         peak = running.agent.peak_rss()
-    say(f"  agent {agent * 100:.2f}% of a core, the whole pipeline {pipeline * 100:.2f}%, agent {peak >> 20} MiB")
+    parts = ", ".join(f"{name} {cores * 100:.2f}%" for name, cores in cpu.items())
+    say(f"  of a core: {parts}; the agent has {peak >> 20} MiB")
     say()
     return (
-        {"files": files, "seconds": passed, "agent_cores": agent, "pipeline_cores": pipeline, "agent_peak_rss": peak,
+        {"files": files, "seconds": passed, "cores": cpu, "agent_peak_rss": peak,
          "bytes": arrival.bytes},
-        [Figure(f"CPU of the agent with {files:,} quiet files", agent * 100, "% of a core", at_most=2.0)],
+        [Figure(f"CPU of the agent with {files:,} quiet files", cpu["agent"] * 100, "% of a core", at_most=2.0)],
     )  # fmt: skip

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.system import System
 
-__all__ = ["Figure", "machine", "say", "table", "verdicts"]
+__all__ = ["Figure", "by_process", "machine", "say", "table", "verdicts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured figure that has a target."""
+    """A measured figure, mostly with a target."""
 
     name: str
     value: float
@@ -33,6 +33,8 @@ class Figure:
 
     @property
     def target(self) -> str:
+        if self.at_least is None and self.at_most is None:
+            return ""
         return f"at least {self.at_least:.3g}" if self.at_least is not None else f"at most {self.at_most:.3g}"
 
 
@@ -54,12 +56,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     say()
 
 
+def by_process(values: Mapping[str, float], form: str) -> str:
+    """A table's cell with a value for each process."""
+    return " ".join(f"{name} {value:{form}}" for name, value in values.items())
+
+
 def verdicts(figures: Sequence[Figure]) -> None:
     """Each figure beside its target."""
     table(
         ("figure", "measured", "target", ""),
         [
-            (figure.name, f"{figure.value:.3g} {figure.unit}", figure.target, "met" if figure.met else "MISSED")
+            (
+                figure.name,
+                f"{figure.value:.3g} {figure.unit}",
+                figure.target,
+                ("met" if figure.met else "MISSED") if figure.target else "",
+            )
             for figure in figures
         ],
     )

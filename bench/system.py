@@ -57,8 +57,8 @@ class Running(Protocol):
     def start(self) -> float:
         """Start what reads the file; the moment before, in seconds on the monotonic clock."""
 
-    def cpu(self) -> float:
-        """CPU seconds so far, of all its processes."""
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far, by process."""
 
     def finish(self) -> Used:
         """Stop what reads the file, when all lines have arrived, and say what it has cost since `start`."""
