@@ -81,7 +81,10 @@ class Service:
             data_dir = Path(options.pop("data_dir"))
             return run_agent(self._connect, AgentOptions(rules=rules, data_dir=data_dir, **options), stop)
         from logyard.bus.trim import Retention
+        from logyard.router.allocation import keep_freed_blocks
         from logyard.router.service import RouterOptions, run_router
+
+        keep_freed_blocks()
 
         retention = Retention(**self.options["retention"])
         return run_router(self._connect, RouterOptions(self.options["node"], retention), stop)

@@ -26,7 +26,8 @@ class StreamDrain:
         window: see `Confirmation`.
     """
 
-    limits = Limits()
+    # More at once would only be copied through slower memory: nothing is waited for between two writes.
+    limits = Limits(max_bytes=512 * 1024)
 
     def __init__(self, stream: StreamSocket, encode: Callable[[Selection], tuple[bytes, int]], window: int) -> None:
         self._stream = stream

@@ -108,6 +108,16 @@ class Acknowledgement:
         self.entries.setdefault(batch.key, []).append(batch.entry)
         self.positions[batch.key] = Position(batch.total, batch.entry)
 
+    def merge(self, later: Acknowledgement) -> None:
+        """Add what ``later`` acknowledges."""
+        for key, entries in later.entries.items():
+            self.entries.setdefault(key, []).extend(entries)
+        self.positions.update(later.positions)
+        for counter, amount in later.counters.items():
+            self.count(counter, amount)
+        if later.cursor is not None:
+            self.cursor = later.cursor
+
     def count(self, counter: str, amount: int) -> None:
         if amount:
             self.counters[counter] = self.counters.get(counter, 0) + amount

@@ -34,7 +34,7 @@ log = logging.getLogger("logyard.router")
 SETTLE_EVERY = 0.05
 """Seconds between two acknowledgements: they cost about as much as sending a small batch does."""
 SETTLE_FLIGHTS = 64
-"""Flights that are acknowledged at once, however soon after the last acknowledgement."""
+"""New flights after which the next acknowledgement is due, however soon it is."""
 ACKS_IN_FLIGHT = 64
 FINISH_WITHIN = 5.0
 """Seconds that a stopping worker gives its destination to take what is on its way."""
@@ -53,9 +53,9 @@ class Place:
 
 @dataclass(slots=True)
 class _Flight:
-    """Entries that were handed to the destination together."""
+    """Entries that were handed to the destination together; their text is no longer kept."""
 
-    taken: list[Taken]
+    done: Acknowledgement
     task: asyncio.Task[Outcome] | None = None
     outcome: Outcome = field(default_factory=Outcome)
     sends: int = 0  # how many calls of `send` there were up to and including this flight's last
@@ -110,6 +110,7 @@ class Delivery:
         self._flights: deque[_Flight] = deque()
         self._flying = 0  # how many of them have a task
         self._settled = 0.0  # when they were last looked at
+        self._since_settled = 0  # flights begun since then
         self._acks: deque[asyncio.Future[Any]] = deque()
         self._refused: list[tuple[str, str]] = []
 
@@ -203,7 +204,7 @@ class Delivery:
         sender = Sender(drain, self._dead, self._backoff, self._sleep, self._note_wait, self._chance)
         while not self._stopping.is_set():
             wait = self._settled + SETTLE_EVERY - loop.time() if self._flights else SETTLE_EVERY
-            if wait <= 0 or len(self._flights) >= SETTLE_FLIGHTS:
+            if wait <= 0 or self._since_settled >= SETTLE_FLIGHTS:
                 await self._settle(drain)
                 wait = SETTLE_EVERY
             if reading.done():
@@ -217,20 +218,23 @@ class Delivery:
                 taken += await self._linger(intake, limits.linger, limits.max_bytes, limits.max_records, taken)
             for one in taken:
                 self._tried[one.batch.key] = entry_number(one.batch.entry)
-            flight = _Flight(taken)
+            flight = _Flight(_account(taken))
             selections = [Selection(one.batch) for one in taken]
+            del taken
             if limits.in_flight == 1 or self.state is State.RETRYING:
                 # A destination that was away is tried with one request before it gets several.
                 await self._landed(drain)
                 flight.outcome = await sender.send(selections)
                 flight.sends = sender.sends
                 self._healthy()
+                del selections
             else:
                 while self._flying >= limits.in_flight:
                     await self._one_lands()
                 flight.task = asyncio.create_task(sender.send(selections), name=f"send {self.spec.name}")
                 self._flying += 1
             self._flights.append(flight)
+            self._since_settled += 1
         await self._landed(drain)
         await self._finish(drain)
 
@@ -277,6 +281,7 @@ class Delivery:
     async def _settle(self, drain: Drain, *, leaving: bool = False) -> None:
         """Acknowledge the flights, in order, that the destination has; ``leaving``: whatever failed is known."""
         self._settled = asyncio.get_running_loop().time()
+        self._since_settled = 0
         if self._flying:
             landed = [flight for flight in self._flights if flight.task is not None and flight.task.done()]
             self._land([flight for flight in landed if not (leaving and flight.task and flight.task.exception())])
@@ -287,7 +292,12 @@ class Delivery:
             if flight.task is not None or (confirmed is not None and flight.sends > confirmed):
                 break
             self._flights.popleft()
-            _account(done, flight)
+            done.merge(flight.done)
+            done.count("delivered", -flight.outcome.dead)
+            done.count("dead", flight.outcome.dead)
+            done.count("cut", flight.outcome.cut)
+            if flight.outcome.cursor is not None:
+                done.cursor = flight.outcome.cursor
         if done.positions:
             self._acks.append(self._group.acknowledge(done))
         while self._acks and (self._acks[0].done() or len(self._acks) > ACKS_IN_FLIGHT):
@@ -334,16 +344,12 @@ class Delivery:
         await self._group.acknowledge(done)
 
 
-def _account(done: Acknowledgement, flight: _Flight) -> None:
-    """Add a flight to an acknowledgement."""
-    outcome = flight.outcome
-    for one in flight.taken:
+def _account(taken: list[Taken]) -> Acknowledgement:
+    """What is to be acknowledged once the destination has these entries."""
+    done = Acknowledgement()
+    for one in taken:
         done.add(one.batch)
         done.count("delivered", one.batch.count)
         done.count("resent", one.batch.count if one.again else 0)
         done.count("dropped", one.missing)
-    done.count("delivered", -outcome.dead)
-    done.count("dead", outcome.dead)
-    done.count("cut", outcome.cut)
-    if outcome.cursor is not None:
-        done.cursor = outcome.cursor
+    return done
