@@ -13,25 +13,17 @@ All of this blocks and belongs in a thread. Every step can be the last one befor
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from logyard.errors import RetryLater
 from logyard_drains.file_compress import expand
-from logyard_drains.file_position import COMPRESSED, TAIL, VERSION, Position, rotated_generations, rotated_name
+from logyard_drains.file_live import LiveFile, holds
+from logyard_drains.file_position import COMPRESSED, VERSION, Position, rotated_generations, rotated_name
 
 __all__ = ["Generations", "Rotation"]
-
-_VECTORS = 1024
-"""IOV_MAX of Linux: buffers that one writev takes."""
-_WRITE = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,7 @@ class Generations:
         self._rotation = rotation
         self._fsync = fsync
         self._set_path(path)
-        self._fd = -1
+        self._live: LiveFile | None = None
         self._floor: Position | None = None
         self._first = False
         """Whether the floor is where this drain began, with no acknowledgement known to be stored since."""
@@ -99,7 +91,7 @@ class Generations:
         """
         self._set_path(self._path.resolve())  # renaming must hit the file, not a link to it
         cursor = Position.decode(text, str(self._path))
-        self._fd = self._open_live()
+        self._live = LiveFile(self._path)
         self._remove_leftovers()
         self._read_floor()
         floor = self._floor
@@ -113,8 +105,13 @@ class Generations:
         else:
             self._resume(cursor, now)
         if self._fsync:
-            os.fsync(self._fd)
+            os.fsync(self.live.fd)
             self._sync_directory()
+
+    @property
+    def live(self) -> LiveFile:
+        assert self._live is not None, "open() comes first"
+        return self._live
 
     def _resume(self, cursor: Position, now: float) -> None:
         rotated = self._rotated()
@@ -126,9 +123,9 @@ class Generations:
             self._path.unlink()
             for path in later:
                 path.unlink()
-            self._replace_live()
+            self.live.turn()
             self._begin(max(rotated) + 1, now)
-        elif self._holds(self._fd, cursor):
+        elif holds(self.live.fd, cursor):
             self._cut(cursor)
         else:
             self._begin(cursor.generation + 1, now)
@@ -142,10 +139,10 @@ class Generations:
             source = restored
         fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            holds = self._holds(fd, cursor)
+            unchanged = holds(fd, cursor)
         finally:
             os.close(fd)
-        if not holds:
+        if not unchanged:
             # Somebody has changed it: remove nothing, and go on behind all that is there.
             self._begin(max(self._rotated()) + 1, now)
             return
@@ -158,33 +155,21 @@ class Generations:
         source.rename(self._path)
         for path in forms:
             path.unlink(missing_ok=True)
-        self._replace_live()
+        self.live.turn()
         self._cut(cursor)
 
     def _cut(self, position: Position) -> None:
-        os.ftruncate(self._fd, position.length)
+        self.live.cut(position.length)
         self.position = position
 
     def _begin(self, generation: int, now: float, *, empty: bool = False) -> None:
         """Go on at the end of the live file as a new generation, and remember where that is."""
         if empty:
-            os.ftruncate(self._fd, 0)
-        elif (size := os.fstat(self._fd).st_size) and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")  # not glued to somebody's unfinished line
-        self.position = self._here(Position(str(self._path), generation, since=now))
+            self.live.cut(0)
+        else:
+            self.live.end_line()
+        self.position = self.live.end(Position(str(self._path), generation, since=now))
         self._write_floor(self.position)
-
-    def _holds(self, fd: int, position: Position) -> bool:
-        if os.fstat(fd).st_size < position.length:
-            return False
-        start = max(0, position.length - TAIL)
-        return zlib.crc32(os.pread(fd, position.length - start, start)) == position.tail
-
-    def _here(self, position: Position) -> Position:
-        """The end of the live file; other writers' bytes count, so that cutting never tears them."""
-        size = os.fstat(self._fd).st_size
-        start = max(0, size - TAIL)
-        return position.moved(size, os.pread(self._fd, size - start, start))
 
     # Writing
 
@@ -200,36 +185,17 @@ class Generations:
         """
         blocks = [block for block in blocks if block]
         coming = sum(map(len, blocks))
-        if not self._is_live():
+        if not self.live.in_place:
             # Somebody else has rotated: their file is finished, ours begins.
-            self._replace_live()
+            self.live.turn()
             self._begin(self.position.generation + 1, now)
         elif coming and self._rotation.due(self.position, coming, now):
             self.rotate(now)
         if not coming:
             return self.position
-        before = os.fstat(self._fd).st_size
-        try:
-            self._write(blocks)
-            if self._fsync:
-                os.fdatasync(self._fd)
-        except OSError as error:
-            os.ftruncate(self._fd, before)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise RetryLater(f"{self._path}: {error.strerror}; nothing was written") from error
-            raise
-        self.position = self._here(self.position)
+        self.live.write(blocks, sync=self._fsync)
+        self.position = self.live.end(self.position)
         return self.position
-
-    def _write(self, blocks: list[bytes]) -> None:
-        for start in range(0, len(blocks), _VECTORS):
-            part: list[bytes | memoryview] = list(blocks[start : start + _VECTORS])
-            while part:
-                written = os.writev(self._fd, part)
-                while part and written >= len(part[0]):
-                    written -= len(part.pop(0))
-                if written:
-                    part[0] = memoryview(part[0])[written:]
 
     def rotate(self, now: float) -> None:
         """Finish the live file under its number, begin the next one, remove those that are too old.
@@ -238,9 +204,9 @@ class Generations:
             OSError: the drain must be opened again.
         """
         if self._fsync:
-            os.fsync(self._fd)
+            os.fsync(self.live.fd)
         self._path.rename(self._path.with_name(rotated_name(self._path.name, self.position.generation)))
-        self._replace_live()
+        self.live.turn()
         self.position = Position(str(self._path), self.position.generation + 1, since=now)
         rotated = self._rotated()
         for generation in sorted(rotated)[: -self._rotation.keep]:
@@ -255,49 +221,15 @@ class Generations:
         return [path for path in newest if path.suffix not in COMPRESSED]
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)  # and with it the lock
-            self._fd = -1
+        """Close the live file, and with it give up its lock."""
+        if self._live is not None:
+            self._live.close()
+            self._live = None
 
     # The files
 
     def _rotated(self) -> dict[int, list[Path]]:
         return rotated_generations(self._path.name, self._directory.iterdir())
-
-    def _is_live(self) -> bool:
-        try:
-            named, held = self._path.stat(), os.fstat(self._fd)
-        except FileNotFoundError:
-            return False
-        return (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev)
-
-    def _open_live(self) -> int:
-        """The live file, made if need be, locked against other writers."""
-        while True:
-            fd = os.open(self._path, _WRITE, 0o666)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(fd)
-                raise RetryLater(f"{self._path}: another drain or process writes to this file") from None
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:  # a file system without locks: go on without
-                    os.close(fd)
-                    raise
-            held = os.fstat(fd)
-            try:
-                named = self._path.stat()
-            except FileNotFoundError:
-                named = None
-            if named is not None and (named.st_ino, named.st_dev) == (held.st_ino, held.st_dev):
-                return fd
-            os.close(fd)  # renamed between opening and locking
-
-    def _replace_live(self) -> None:
-        """Turn to the file that now has the live file's name."""
-        fd = self._open_live()
-        os.close(self._fd)
-        self._fd = fd
 
     def _remove_leftovers(self) -> None:
         ours = {f"{self._path.name}.restore", self._floor_path.name}

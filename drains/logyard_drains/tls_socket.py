@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,7 +154,8 @@ class TlsSocket(StreamSocket):
             except ssl.SSLWantReadError:
                 await self._flush()
             except ssl.SSLError as error:
-                await self._flush()  # the alert that tells the server why
+                with suppress(NotConnected):
+                    await self._flush()  # the alert that tells the server why
                 raise self._translate(error) from None
             try:
                 data = await self._loop.sock_recv(self._sock, 65536)

@@ -207,6 +207,7 @@ async def test_a_killed_server_gets_again_what_it_did_not_confirm(rsyslog: Rsysl
         rsyslog.process.kill()
         with pytest.raises(NotConnected):
             await drain.send([numbered(10, 10)])
+    rsyslog.process.end()
     rsyslog.start()
     await send(uri, numbered(10, 10), **params)
     records = await asyncio.to_thread(rsyslog.wait, 20)
