@@ -26,6 +26,10 @@ class BenchError(Exception):
     """A measurement could not be made; the text says why."""
 
 
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As an installed program runs: its modules are compiled once, not at each start."""
+
+
 class Program:
     """A running program.
 
@@ -55,7 +59,7 @@ class Program:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
-                env={**os.environ, **(env or {})},
+                env={**_ENVIRONMENT, **(env or {})},
             )
 
     @property
