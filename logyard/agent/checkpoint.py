@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,14 +39,6 @@ class Checkpoint:
     patterns: frozenset[str] = frozenset()
     sources: Mapping[str, Remembered] = field(default_factory=dict)
 
-    def of_path(self, path: str) -> list[Remembered]:
-        """What was read for a path."""
-        return [one for one in self.sources.values() if one.path == path]
-
-    def of_inode(self, inode: int) -> Iterable[tuple[str, Remembered]]:
-        """The sources with an inode number, on whatever device."""
-        return [(name, one) for name, one in self.sources.items() if one.inode == inode]
-
 
 def save(file: Path, checkpoint: Checkpoint) -> None:
     """Write it in one step: the old one stays until the new one is complete on the disk.
@@ -60,7 +52,14 @@ def save(file: Path, checkpoint: Checkpoint) -> None:
         "time_ns": checkpoint.time_ns,
         "patterns": sorted(checkpoint.patterns),
         "sources": {
-            name: [one.key, one.path, one.inode, one.start.encode().decode(), one.settled.encode().decode()]
+            name: [
+                one.key,
+                one.path,
+                one.inode,
+                one.start.encode().decode(),
+                one.settled.encode().decode(),
+                one.opened_ns,
+            ]
             for name, one in checkpoint.sources.items()
         },
     }
@@ -92,8 +91,8 @@ def load(file: Path, node: str) -> Checkpoint | None:
             )
             return None
         sources = {
-            name: Remembered(key, path, inode, _position(start), _position(settled))
-            for name, (key, path, inode, start, settled) in told["sources"].items()
+            name: Remembered(key, path, inode, _position(start), _position(settled), opened_ns)
+            for name, (key, path, inode, start, settled, opened_ns) in told["sources"].items()
         }
         return Checkpoint(node, int(told["time_ns"]), frozenset(told["patterns"]), sources)
     except (ValueError, KeyError, TypeError) as error:

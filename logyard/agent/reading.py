@@ -147,9 +147,9 @@ class Reader:
             raise Truncated
         self.seen = base + size
         self.more = size == _SIZE
+        self._check_head()  # also where nothing is new: it may have been emptied and filled to the same size
         if size == begin:
             return None
-        self._check_head()
         if self._flags or self._leading:
             begin = self._pass_over(begin, size)
         end = _buffer.rfind(b"\n", begin, size)

@@ -140,7 +140,8 @@ def plan(
         at = one.known or one.copied
         if at is None:
             continue
-        newest = one.sibling.order if newest is None else max(newest, one.sibling.order)
+        if at.offset:
+            newest = one.sibling.order if newest is None else max(newest, one.sibling.order)
         if at.offset < one.sibling.size or one.known is None:  # a copy is followed so that it is known
             chosen.append((one, at))
     if rotated and newest is not None:

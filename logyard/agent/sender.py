@@ -1,10 +1,8 @@
-"""The rhythm of reading and publishing.
+"""Reading and publishing in turn.
 
-Files that may have something new wait in a queue and give a batch each, in turn. After a look at what the kernel
-has to tell, the next one is taken ``spacing`` seconds later at the earliest: alone, a line is sent at once; under
-load, what comes in that time is sent together, and meanwhile nobody listens. A file with more than a batch to give
-is not held back by that: batches follow each other as the answers to earlier ones arrive, so that the server works
-on one while the next is read.
+Files that may have something new wait in a queue and give a batch each, one after the other; a file with more to
+give goes to the end of the queue. Several batches are in flight, and the next is read when an answer arrives, so
+that the server works on one while the next is read.
 """
 
 from __future__ import annotations
@@ -16,11 +14,10 @@ import time
 from collections import deque
 from functools import partial
 
-from logyard.agent.follow import Follower
+from logyard.agent.openfiles import OpenFiles
 from logyard.agent.reading import Truncated
 from logyard.agent.report import Counters
 from logyard.agent.source import Slot, Source
-from logyard.agent.watch import Watcher
 from logyard.batch import Batch
 from logyard.bus.publish import Outbox, Published, StateMismatch
 from logyard.errors import ConnectionLost, LogyardError, ServerFull
@@ -32,8 +29,6 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 1024 * 1024
 MAX_BATCHES = 64
 """What may be in flight: enough to keep the server busy, not so much that much is sent again after a break."""
-AWAY_SPACING = 0.25
-"""Seconds between two looks at what the kernel tells while nothing can be published."""
 
 
 def backoff(attempt: int, chance: float, longest: float = 5.0) -> float:
@@ -46,25 +41,21 @@ class Sender:
     """See the module. All of it runs on one event loop, nothing in it waits.
 
     Attributes:
-        follower: whose files; set once, before anything else.
+        files: whose; set once, before anything else.
         full: Redis refuses batches for want of memory; nothing is read for a while.
         holding: files that end in a line without an end.
         last_answer: when Redis acknowledged a batch last (the loop's clock).
 
     Args:
-        watcher: tells which files were written to.
-        spacing: seconds.
         counters: what is published is counted there.
     """
 
-    follower: Follower
+    files: OpenFiles
 
-    def __init__(self, watcher: Watcher, spacing: float, counters: Counters) -> None:
+    def __init__(self, counters: Counters) -> None:
         self.full = False
         self.holding: set[Source] = set()
         self.last_answer = 0.0
-        self._watcher = watcher
-        self._spacing = spacing
         self._counters = counters
         self._loop = asyncio.get_running_loop()
         self._outbox: Outbox | None = None
@@ -79,11 +70,7 @@ class Sender:
         self._warned: set[str] = set()
         self._limits: dict[Source, int] | None = None
         self._progress = asyncio.Event()
-        self._last = 0.0
         self._pumping = False
-        self._hears = False
-        self._listening: int | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
 
     # what may be read
@@ -106,51 +93,12 @@ class Sender:
         self._flush.discard(source)
         self._lost.pop(source, None)
 
-    # listening
-
-    def listen(self) -> None:
-        """Begin to hear what the kernel has to tell; again after directories were first watched."""
-        self._hears = True
-        self._hear()
-
-    def stop_listening(self) -> None:
-        """Hear no more."""
-        self._hears = False
-        self._deafen()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _hear(self) -> None:
-        number = self._watcher.fileno()
-        if self._hears and number is not None and self._listening is None and self._timer is None:
-            self._loop.add_reader(number, self.wake)
-            self._listening = number
-
-    def _deafen(self) -> None:
-        if self._listening is not None:
-            self._loop.remove_reader(self._listening)
-            self._listening = None
-
-    def wake(self) -> None:
-        """Something happened: look at it now, or when the spacing is over."""
-        if self._timer is not None:
-            return
-        at = self._last + (self._spacing if self._outbox is not None else AWAY_SPACING)
-        if at <= self._loop.time():
-            self._tick()
-        else:
-            self._deafen()
-            self._timer = self._loop.call_at(at, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self.follower.notice(self._watcher.collect())
-        self.pump()
-        self._last = self._loop.time()
-        self._hear()
-
     # publishing
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is a connection to publish through."""
+        return self._outbox is not None
 
     def attach(self, outbox: Outbox) -> asyncio.Future[None]:
         """Publish through ``outbox`` from now on; the future fails when that can go on no longer."""
@@ -160,13 +108,18 @@ class Sender:
         self._failed = self._loop.create_future()
         return self._failed
 
+    def fail(self, error: BaseException) -> None:
+        """The connection is of no use any more."""
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_exception(error)
+
     def detach(self) -> None:
         """Publish nothing. Answers that are still to come are not waited for: where to go on is asked anew."""
         self._session += 1
         self._outbox = None
         self._failed = None
         self._bytes = self._batches = 0
-        for source in self.follower.sources.values():
+        for source in self.files.register.sources.values():
             source.in_flight = 0
         self._progress.set()
 
@@ -200,10 +153,10 @@ class Sender:
             if batch is None and reader.held and not reader.more and slot.is_over(source):
                 batch = source.next_batch(now, time_ns, flush=True)
         except Truncated:
-            self.follower.freeze(slot)
+            self.files.freeze(slot)
             return
         except OSError as error:
-            self.follower.fail(source, error)
+            self.files.fail(source, error)
             return
         if self._flush:
             self._flush.discard(source)
@@ -261,10 +214,10 @@ class Sender:
             self._mismatch(source, error.current)
         elif isinstance(error, ServerFull):
             self._hold(slot, error)
-        elif self._failed is not None and not self._failed.done():
-            self._failed.set_exception(error)
+        else:
+            self.fail(error)
         if slot.frozen and not slot.in_flight:
-            self.follower.noticed.set()
+            self.files.noticed.set()
         self.pump()
 
     def _acknowledged(self, source: Source, state: bytes, size: int, batch: Batch) -> None:
@@ -287,7 +240,7 @@ class Sender:
     # what goes wrong
 
     def _mismatch(self, source: Source, current: bytes) -> None:
-        self.follower.freeze(source.slot)
+        self.files.freeze(source.slot)
         if current in {b"", source.stored} or current in self._lost.get(source, ()) or source.id in self._warned:
             return  # a batch before this one was refused, or its answer was lost
         self._warned.add(source.id)
@@ -297,7 +250,7 @@ class Sender:
         )  # fmt: skip
 
     def _hold(self, slot: Slot, error: LogyardError) -> None:
-        self.follower.freeze(slot)
+        self.files.freeze(slot)
         if self.full:
             return
         self.full = True
@@ -316,9 +269,9 @@ class Sender:
 
     async def finish(self) -> None:
         """Publish what is in the files now, as far as lines are complete, and wait for the answers."""
-        follower = self.follower
+        files = self.files
         self._limits = {}
-        for source in follower.sources.values():
+        for source in files.register.sources.values():
             try:
                 self._limits[source] = source.size()
             except OSError:
@@ -327,13 +280,12 @@ class Sender:
         while self._outbox is not None:
             self._progress.clear()
             self.pump()
-            if not self._queue and not self._batches and not follower.unsettled:
+            if not self._queue and not self._batches and not files.unsettled:
                 return
             await self._progress.wait()
 
     def close(self) -> None:
         """Stop all timers."""
-        self.stop_listening()
         self.detach()
         if self._retry is not None:
             self._retry.cancel()

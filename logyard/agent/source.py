@@ -35,6 +35,8 @@ class Remembered:
         path, inode: where it was.
         start: where reading of it began, for a Redis that lost its newest writes.
         settled: what Redis has acknowledged for some seconds, for a Redis that is empty.
+        looked_at_ns: its mtime when its size was looked at last.
+        opened_ns: since when it has been followed, ns since 1970.
     """
 
     key: str
@@ -42,6 +44,7 @@ class Remembered:
     inode: int
     start: Position
     settled: Position
+    opened_ns: int
 
 
 class Source:
@@ -60,7 +63,8 @@ class Source:
         answered_at: when a publish was acknowledged last; ``grown_at``: when something new was found in it
             (seconds of the monotonic clock).
         rotated_at: when it lost its path.
-        opened_ns: when it was opened, ns since 1970.
+        looked_at_ns: its mtime when its size was looked at last.
+        opened_ns: since when it has been followed, ns since 1970.
         found_at: its size when the agent looked for files for the first time; None if it was not there.
         past: where reading of earlier generations began and how far it came, while this agent has run.
         told: up to where a loss at a truncation has been reported.
@@ -68,8 +72,8 @@ class Source:
 
     __slots__ = (
         "_first", "_mark", "_marked_at", "_settled", "answered_at", "device", "drained", "expected", "failed",
-        "found_at", "grown_at", "id", "in_flight", "inode", "opened_ns", "past", "path", "reader", "rotated_at",
-        "slot", "start", "stored", "told",
+        "found_at", "grown_at", "id", "in_flight", "inode", "looked_at_ns", "opened_ns", "past", "path", "reader",
+        "rotated_at", "slot", "start", "stored", "told",
     )  # fmt: skip
 
     def __init__(self, slot: Slot, fd: int, info: os.stat_result, path: str, now: float, skipped: Skipped) -> None:
@@ -85,6 +89,7 @@ class Source:
         self.drained = False
         self.failed = ""
         self.answered_at = self.grown_at = self.rotated_at = now
+        self.looked_at_ns = 0
         self.opened_ns = time.time_ns()
         self.found_at: int | None = None
         self.past: list[tuple[Position, Position]] = []
@@ -177,7 +182,19 @@ class Source:
             inode=self.inode,
             start=self.start,
             settled=Position.decode(settled) or self.start,
+            opened_ns=self.opened_ns,
         )
+
+    def may_have_changed(self) -> bool:
+        """Whether it was written to since it was read, as far as size and mtime tell.
+
+        Raises:
+            OSError: it cannot be asked.
+        """
+        info = os.fstat(self.reader.fd)
+        before, self.looked_at_ns = self.looked_at_ns, info.st_mtime_ns
+        # A file that was emptied and filled again may have its old size.
+        return info.st_size != self.reader.seen or info.st_mtime_ns != before
 
     def size(self) -> int:
         """Bytes of the file now.

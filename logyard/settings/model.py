@@ -93,7 +93,7 @@ class AgentSettings:
     """
 
     start: str = _key(values.choice("beginning", "end"), "beginning")
-    spacing_ms: float = _key(values.number(0, 1000, whole=False), 3.0)
+    spacing_ms: float = _key(values.number(0, 1000, whole=False), 5.0)
     rescan: float = _key(values.duration(0.05, 3600), 10.0)
     partial_timeout: float = _key(values.duration(0.01, 3600), 5.0)
     compress: bool = _key(values.flag(), True)

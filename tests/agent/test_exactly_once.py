@@ -25,6 +25,7 @@ TOKEN = re.compile(rb"<\d+>")
 steps = st.one_of(
     st.tuples(st.just("append"), st.integers(1, 40)),
     st.tuples(st.just("append"), st.integers(1, 3)),
+    st.tuples(st.just("append"), st.sampled_from([2000, 30000])),
     st.tuples(st.just("part"), st.integers(1, 2)),
     st.tuples(st.just("rename"), st.just(0)),
     st.tuples(st.just("late"), st.integers(1, 3)),
@@ -45,7 +46,9 @@ steps = st.one_of(
 class World:
     """A file with its rotated ones, a Redis, and an agent that may run."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, pattern: str, *, polling: bool) -> None:
+        self.rule = FileRule(str(directory / pattern))
+        self.polling = polling
         self.log = directory / "app.log"
         self.data = directory / "data"
         self.redis = FakeRedis()
@@ -72,7 +75,9 @@ class World:
 
     def _shift(self) -> Path:
         """Make room for a new ``app.log.1``."""
-        numbers = sorted((int(path.name.rpartition(".")[2]) for path in self.log.parent.glob("app.log.*")), reverse=True)
+        numbers = sorted(
+            (int(path.name.rpartition(".")[2]) for path in self.log.parent.glob("app.log.*")), reverse=True
+        )
         for number in numbers:
             self.log.with_name(f"app.log.{number}").rename(self.log.with_name(f"app.log.{number + 1}"))
         return self.log.with_name("app.log.1")
@@ -119,7 +124,7 @@ class World:
             return
         self._stop = asyncio.Event()
         options = AgentOptions(
-            node="node1", rules=(FileRule(str(self.log)),), start="beginning", data_dir=self.data,
+            node="node1", rules=(self.rule,), start="beginning", data_dir=self.data, polling=self.polling, poll=0.005,
             rescan=0.2, partial_timeout=0.04, spacing=0.001, checkpoint_every=0.02, stop_within=2,
         )  # fmt: skip
         connect: Any = self.redis.connect
@@ -143,7 +148,7 @@ class World:
 
     async def full(self, _: int) -> None:
         self.redis.full = True
-        asyncio.get_running_loop().call_later(0.02, setattr, self.redis, "full", False)  # noqa: B010
+        asyncio.get_running_loop().call_later(0.02, setattr, self.redis, "full", False)
 
     async def wait(self, milliseconds: int) -> None:
         await asyncio.sleep(milliseconds / 1000)
@@ -181,8 +186,7 @@ class World:
     last_rotation = ""
 
 
-async def _play(play: list[tuple[str, int]], directory: Path) -> None:
-    world = World(directory)
+async def _play(play: list[tuple[str, int]], world: World) -> None:
     world.log.touch()
     await world.start(0)
     # What happens to a path before an agent has ever seen it is not the agent's business.
@@ -203,9 +207,19 @@ async def _play(play: list[tuple[str, int]], directory: Path) -> None:
     assert len({batch.identity(offset) for batch in world.redis.stored for offset in batch.offsets()}) == len(lines)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink], suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, max_size=14))
-def test_every_line_arrives_exactly_once(play: list[tuple[str, int]]) -> None:
-    logging.getLogger("logyard.agent").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(_play(play, Path(directory)))
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(play=st.lists(steps, max_size=14), pattern=st.sampled_from(["app.log", "app.log*"]), polling=st.booleans())
+def test_every_line_arrives_exactly_once(play: list[tuple[str, int]], pattern: str, polling: bool) -> None:
+    log = logging.getLogger("logyard.agent")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            asyncio.run(_play(play, World(Path(directory), pattern, polling=polling)))
+    finally:
+        log.setLevel(before)

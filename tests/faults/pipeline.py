@@ -7,15 +7,17 @@ import re
 import subprocess
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from logyard.batch import decode
 from tests.servers.processes import Process, Processes, wait_for
 from tests.servers.redis import RedisServer
 
 __all__ = ["LINE_BYTES", "STREAM", "Pipeline", "Tally", "make_lines", "numbers_in"]
+
+T = TypeVar("T")
 
 STREAM = "app.web"
 LINE_BYTES = 277
@@ -86,10 +88,14 @@ class Pipeline:
     server: where everything meets; may be killed and started again.
     processes: starts agent and router and ends them with the test.
     folder: for data directories and settings.
+
+    Attributes:
+        url: of Redis, for what is started from now on.
     """
 
     def __init__(self, server: RedisServer, processes: Processes, folder: Path) -> None:
         self.server = server
+        self.url = server.url
         self._processes = processes
         self._folder = folder
         self._program = Path(sys.executable).with_name("logyard")
@@ -128,9 +134,21 @@ class Pipeline:
         """Records in the stream so far; 0 while there is none."""
         return int(self.server.call("HGET", f"logyard:{{p00}}:meta:{STREAM}", "records") or 0)
 
-    def wait_published(self, lines: int, timeout: float = 120.0) -> None:
+    def wait(self, condition: Callable[[], T], what: str, shown: Callable[[], object] | None = None) -> T:
+        """As `wait_for`; fails at once when agent or router has ended by itself."""
+
+        def holds() -> T:
+            for process in (self.agent, self.router):
+                # A test that ends one of them starts it again before it waits, or has asked for a code below zero.
+                if process is not None and not process.alive and (process.exit_code or 0) > 0:
+                    raise AssertionError(f"{process.name} ended with {process.exit_code}")
+            return condition()
+
+        return wait_for(holds, what, 120.0, shown)
+
+    def wait_published(self, lines: int) -> None:
         """Returns when the stream holds ``lines`` records or more."""
-        wait_for(lambda: self.published() >= lines, f"{lines} lines in the stream", timeout, shown=self.published)
+        self.wait(lambda: self.published() >= lines, f"{lines} lines in the stream", self.published)
 
     def in_stream(self, stream: str = STREAM) -> Tally:
         """All lines that the stream holds."""
@@ -154,4 +172,4 @@ class Pipeline:
         return self._processes.start(name, [self._program, *args, *self._place()])
 
     def _place(self) -> tuple[str, ...]:
-        return "--redis", self.server.url, "--data-dir", str(self._folder / "data")
+        return "--redis", self.url, "--data-dir", str(self._folder / "data")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.faults.pipeline import LINE_BYTES, STREAM, Pipeline, Tally, make_lines
-from tests.servers.processes import wait_for
 from tests.servers.syslog_receiver import BlackHole, SyslogReceiver
 
 PART = 50_000
@@ -54,20 +53,20 @@ def test_a_receiver_that_was_down_gets_everything_when_it_is_up_again(
     pipeline.add_drain("syslog", f"syslog://127.0.0.1:{receiver.port}")
     pipeline.start_router()
     source.write()
-    wait_for(lambda: pipeline.status("syslog")["state"] == "retrying", "the drain to notice that nobody listens")
+    pipeline.wait(lambda: pipeline.status("syslog")["state"] == "retrying", "the drain to notice that nobody listens")
     receiver.up()
-    wait_for(lambda: len(arrived.order) >= source.lines, "the lines of before")
+    pipeline.wait(lambda: len(arrived.order) >= source.lines, "the lines of before")
     for _ in range(3):
         # In the middle of its work: what it had received but not read is lost with it, and has to be sent again.
         source.write()
-        wait_for(lambda: len(arrived.order) > source.lines - PART // 2, "half of what was written")
+        pipeline.wait(lambda: len(arrived.order) > source.lines - PART // 2, "half of what was written")
         receiver.down()
         source.write()
         pipeline.wait_published(source.lines)
-        wait_for(lambda: pipeline.status("syslog")["state"] == "retrying", "the drain to notice that it is gone")
+        pipeline.wait(lambda: pipeline.status("syslog")["state"] == "retrying", "the drain to notice that it is gone")
         receiver.up()
-        wait_for(lambda: not arrived.missing(source.lines), "all lines so far")
-    status = wait_for(lambda: caught_up(pipeline, "syslog"), "the drain to know that it has caught up")
+        pipeline.wait(lambda: not arrived.missing(source.lines), "all lines so far")
+    status = pipeline.wait(lambda: caught_up(pipeline, "syslog"), "the drain to know that it has caught up")
     assert status["delivered"] == source.lines
     assert status["dead"] == status["dropped"] == 0
     assert len(arrived.repeated(source.lines)) <= 3
@@ -85,8 +84,8 @@ def test_a_destination_that_never_reads_holds_up_nobody_else(
     pipeline.start_router()
     for _ in range(4):
         source.write()
-        wait_for(lambda: len(arrived.order) >= source.lines, "all lines at the receiver")
-        wait_for(lambda: size(target) >= source.lines * LINE_BYTES, "all lines in the file")
+        pipeline.wait(lambda: len(arrived.order) >= source.lines, "all lines at the receiver")
+        pipeline.wait(lambda: size(target) >= source.lines * LINE_BYTES, "all lines in the file")
         for hole in ("hole", "other-hole"):
             assert pipeline.status(hole)["lag_records"] > 0
     # The holes were stuck all the time: what they were given is only what the kernel's buffers took.
@@ -95,7 +94,7 @@ def test_a_destination_that_never_reads_holds_up_nobody_else(
     assert arrived.order.tolist() == list(range(source.lines))
     assert target.read_bytes() == source.path.read_bytes()
     for name in ("file", "syslog"):
-        status = wait_for(lambda name=name: caught_up(pipeline, name), f"{name} to have caught up")  # type: ignore[misc]
+        status = pipeline.wait(lambda name=name: caught_up(pipeline, name), f"{name} to have caught up")  # type: ignore[misc]
         assert status["delivered"] == source.lines
 
 
@@ -107,10 +106,10 @@ def test_removing_a_stuck_drain_and_adding_another_needs_no_restart(
     router = pipeline.start_router()
     source.write()
     pipeline.wait_published(source.lines)
-    wait_for(lambda: pipeline.status("hole")["state"] in {"running", "retrying"}, "the drain to be at work")
+    pipeline.wait(lambda: pipeline.status("hole")["state"] in {"running", "retrying"}, "the drain to be at work")
     pipeline.logyard("drain", "rm", "hole")
     pipeline.add_drain("file", f"file://{target}", "--format", "raw")
-    wait_for(lambda: size(target) >= source.lines * LINE_BYTES, "all lines in the file")
+    pipeline.wait(lambda: size(target) >= source.lines * LINE_BYTES, "all lines in the file")
     assert router.alive
     assert router.stop() == 0
 
@@ -125,11 +124,11 @@ def test_a_stopped_router_ends_in_order_and_its_successor_repeats_nothing(
     router = pipeline.start_router()
     for _ in range(3):
         source.write()
-        wait_for(lambda: len(arrived.order) > source.lines - PART, "the first of these lines")
+        pipeline.wait(lambda: len(arrived.order) > source.lines - PART, "the first of these lines")
         assert router.stop() == 0
         router = pipeline.start_router()
-    wait_for(lambda: len(arrived.order) >= source.lines, "all lines at the receiver")
-    wait_for(lambda: size(target) >= source.lines * LINE_BYTES, "all lines in the file")
+    pipeline.wait(lambda: len(arrived.order) >= source.lines, "all lines at the receiver")
+    pipeline.wait(lambda: size(target) >= source.lines * LINE_BYTES, "all lines in the file")
     assert arrived.order.tolist() == list(range(source.lines))
     assert target.read_bytes() == source.path.read_bytes()
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults.pipeline import LINE_BYTES, STREAM, Pipeline, Tally, make_lines
-from tests.servers.processes import wait_for
 from tests.servers.syslog_receiver import SyslogReceiver
 
 KILLS = 20
@@ -58,15 +57,15 @@ def test_twenty_kills_in_a_million_lines_lose_nothing_and_repeat_only_what_was_i
         with source.open("ab") as output:
             output.write(make_lines(number * PER_KILL, (number + 1) * PER_KILL))
         due = done + chosen.randrange(max(1, (number + 1) * PER_KILL - done - PER_KILL // 10))
-        wait_for(lambda: progress() > due, f"line {due} to pass the {victim} (kill {number + 1} of {KILLS})")  # noqa: B023
+        pipeline.wait(lambda: progress() > due, f"line {due} to pass the {victim} (kill {number + 1} of {KILLS})")  # noqa: B023
         if victim != "agent":
             doubtful.append(range(arrived.highest - IN_DOUBT, arrived.highest + IN_DOUBT))
         kill_and_start_again(pipeline, victim)
         print(f"kill {number + 1}: {victim} at line {due}")
 
     pipeline.wait_published(LINES)
-    wait_for(lambda: target.exists() and target.stat().st_size >= LINES * LINE_BYTES, "all lines in the file", 180)
-    wait_for(lambda: len(arrived.order) >= LINES and not arrived.missing(LINES), "all lines at the receiver", 180)
+    pipeline.wait(lambda: target.exists() and target.stat().st_size >= LINES * LINE_BYTES, "all lines in the file")
+    pipeline.wait(lambda: len(arrived.order) >= LINES and not arrived.missing(LINES), "all lines at the receiver")
 
     assert pipeline.agent is not None
     assert pipeline.agent.alive

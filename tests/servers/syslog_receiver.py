@@ -27,11 +27,12 @@ def split_frames(data: bytes | bytearray) -> tuple[list[bytes], bytes]:
     position, size = 0, len(data)
     while position < size:
         space = data.find(b" ", position, position + 10)
+        length = data[position : space if space >= 0 else position + 10]
+        if not length.isdigit() or (space < 0 and len(length) == 10):
+            raise ValueError(f"no frame starts with {data[position : position + 40]!r}")
         if space < 0:
-            if size - position >= 10:
-                raise ValueError(f"no frame starts with {data[position : position + 40]!r}")
             break
-        end = space + 1 + int(data[position:space])
+        end = space + 1 + int(length)
         if end > size:
             break
         frames.append(data[space + 1 : end])
