@@ -202,6 +202,9 @@ class Drain(Protocol):
         None (for most drains) when returning from ``send`` says so already. A protocol without answers, such as
         syslog over TCP, confirms later; what is not confirmed is not acknowledged and is sent again after a
         connection broke. Called often; must not block.
+
+        Raises:
+            NotConnected: the connection is over, sends are outstanding and no more of them will be confirmed.
         """
 
     async def finish(self) -> None:

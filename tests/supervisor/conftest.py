@@ -34,7 +34,7 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and waits to be looked at does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter when it ends while being read
         return False
 
 
