@@ -93,7 +93,17 @@ def measure(peers: Sequence[System], rounds: int, lines: int, folder: Path) -> t
     file.unlink()
     say()
     table(
-        ("system", "lines/s", "of that", "CPU s/M", "CPU by process", "peak MiB", "Redis B/line", "repeated"),
+        (
+            "system",
+            "lines/s",
+            "least-most",
+            "first line s",
+            "CPU s/M",
+            "CPU by process",
+            "peak MiB",
+            "Redis B/line",
+            "repeated",
+        ),
         [_row(name, found, lines) for name, found in results.items()],
     )
     figures = _figures(peers, same_work.name, each_record.name, results, lines)
@@ -113,6 +123,7 @@ def _row(name: str, rounds: Sequence[Round], lines: int) -> tuple[str, ...]:
         name,
         f"{median(rates):.2f}M",
         f"{min(rates):.2f}-{max(rates):.2f}M",
+        f"{median(one.seconds - one.streaming for one in rounds):.2f}",
         f"{median(one.total_cpu for one in rounds) * 1e6 / lines:.2f}",
         by_process(parts, ".2f"),
         by_process(peaks, ".0f"),

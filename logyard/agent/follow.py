@@ -62,6 +62,7 @@ class Follower:
             if slot is not None:
                 for source in slot.files:
                     self._files.ready(source)
+                self._files.doubt_empty(slot)
         if noticed.changed or noticed.everything:
             self._files.doubt(noticed.changed)
             self.looks |= noticed.changed

@@ -119,6 +119,12 @@ class OpenFiles:
             elif source.slot.directory in directories:
                 self.freeze(source.slot)
 
+    def doubt_empty(self, slot: Slot) -> None:
+        """A file was written to, or emptied: as above."""
+        live = slot.live
+        if live in self._emptied and not live.reader.offset and not live.size():
+            self.freeze(slot)
+
     def adopt(self, slot: Slot, fd: int, name: str, now: float) -> Source:
         """Follow a rotated file of ``slot`` that was found beside it."""
         path = f"{slot.directory}/{name}"

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from logyard.agent.memory import Memory
 from logyard.agent.position import Position
-from logyard.agent.rotation import Candidate, Order, Sibling
+from logyard.agent.rotation import Age, Candidate, Sibling
 from logyard.agent.source import Slot, Source
 
-__all__ = ["Lost", "View", "examine", "is_successor", "newest_read"]
+__all__ = ["Lost", "View", "ages_read", "examine", "is_successor"]
 
 log = logging.getLogger(__name__)
 
@@ -132,26 +132,26 @@ def _compare(view: View, one: Candidate) -> Candidate:
     if one.known is not None:
         return one
     whole = Position.at(fd, one.sibling.size)
-    same = any(whole.matches(source.reader.fd) for source in view.untouched)
+    same = any(whole.matches(source.reader.fd) for source in view.files if not source.failed)
     return replace(one, double=same or any(at.matches(fd) for at in view.known))
 
 
-def newest_read(view: View, memory: Memory) -> Order | None:
-    """How new the newest file is that was read for this path, other than the one that has it now."""
+def ages_read(view: View, memory: Memory) -> list[Age]:
+    """Of what was read for this path already, other than the file that has it now."""
     live, untouched = view.slot.live, view.untouched
-    orders = [
-        source.order()
+    ages = [
+        source.age()
         for source in view.slot.files
         if source is not live and source not in view.unread and source not in untouched
     ]
-    if orders:
-        return max(orders)
-    if untouched:
-        return min(source.opened_ns for source in untouched) - GRAIN_NS, 0
-    if is_successor(view, memory):
+    # A copy that was made after the last look at an emptied file holds what came after that.
+    ages += [Age(lost.source.read_ns) for lost in view.lost if lost.source.read_ns and not view.has_copy(lost)]
+    if not ages and untouched:
+        ages.append(Age(min(source.opened_ns for source in untouched) - GRAIN_NS))
+    if not ages and is_successor(view, memory):
         begun = [one.opened_ns for one in memory.of_path(view.slot.path) if not one.settled.offset]
-        return min(begun, default=memory.time_ns) - GRAIN_NS, 0
-    return None
+        ages.append(Age(min(begun, default=memory.time_ns) - GRAIN_NS))
+    return ages
 
 
 def is_successor(view: View, memory: Memory) -> bool:

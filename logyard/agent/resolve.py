@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from logyard.agent.memory import Memory
 from logyard.agent.openfiles import OpenFiles
 from logyard.agent.position import HEAD, Position, first_generation, source_id
-from logyard.agent.remains import Lost, View, examine, is_successor, newest_read
+from logyard.agent.remains import Lost, View, ages_read, examine, is_successor
 from logyard.agent.report import Counters
-from logyard.agent.rotation import Candidate, Listing, plan
+from logyard.agent.rotation import Candidate, Listing, by_age, plan
 from logyard.agent.source import Remembered, Slot, Source
 from logyard.bus.publish import Outbox
 
@@ -35,6 +36,7 @@ class Resolver:
     Args:
         files: whose slots.
         memory: the agent's own.
+        late: seconds since its last line in which a rotated file may still get some.
         start: ``beginning`` or ``end``; a rule's own goes before it.
         counters: gaps are counted there.
         clock: seconds, monotonic.
@@ -45,12 +47,14 @@ class Resolver:
         files: OpenFiles,
         memory: Memory,
         start: str,
+        late: float,
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
         self._files = files
         self._memory = memory
         self._start = start
+        self._late = late
         self._counters = counters
         self._clock = clock
         self._been_here: bool | None = True if memory.exists else None
@@ -207,15 +211,18 @@ class Resolver:
             emptied=self._emptied,
             everything=changed or bool(view.lost),
         )
-        # An emptied file whose copy is not found says nothing about the age of the other copies.
-        rotated = changed or any(one.copied for one in candidates) or any(map(view.has_copy, view.lost))
-        newest = newest_read(view, self._memory)
-        chosen = plan(candidates, newest, rotated=rotated)
+        # An emptied file of which neither a copy is found nor is known when it was read says nothing about the
+        # age of copies that are there.
+        dated = any(view.has_copy(lost) or lost.source.read_ns for lost in view.lost)
+        rotated = changed or dated or any(one.copied for one in candidates)
+        read = ages_read(view, self._memory)
+        recent_ns = time.time_ns() - int(self._late * 1e9)
+        chosen = plan(candidates, read, rotated=rotated, recent_ns=recent_ns)
         self._tell_gaps(view, candidates)
         for candidate, at in chosen:
             self._adopt(view, candidate, at, now)
-        slot.files.sort(key=lambda source: (source is live, source.order()))
-        if not view.known and not view.lost and newest is None:
+        slot.files.sort(key=lambda source: (source is live, by_age(source.age())))
+        if not view.known and not view.lost and not read:
             for source in view.unread:
                 self._start_at_end(source)
 
@@ -239,7 +246,8 @@ class Resolver:
         else:
             generation = first_generation(os.pread(fd, HEAD, 0)) if stored is None else stored.generation + 1
             source.go_on(replace(at, generation=generation), answer)
-        log.info("reading the rest of %s from byte %d", source.path, source.reader.offset)
+        if source.reader.offset < sibling.size:
+            log.info("reading the rest of %s from byte %d", source.path, source.reader.offset)
 
     def _start_at_end(self, source: Source) -> None:
         """Nobody has ever read this path."""

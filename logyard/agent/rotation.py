@@ -12,20 +12,33 @@ import stat
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cmp_to_key
+from typing import NamedTuple
 
 from logyard.agent.discovery import COMPRESSED
 from logyard.agent.position import Position
 
-__all__ = ["Candidate", "Listing", "Order", "Sibling", "is_rotated", "order_of", "original_name", "plan"]
+__all__ = ["Age", "Candidate", "Listing", "Sibling", "by_age", "is_newer", "is_rotated", "original_name", "plan"]
 
 # ".1", ".0042"; a date or a time of at least six digits behind almost anything; a word.
 _SUFFIX = r"(?:\.\d{1,4}|[-._@](?=(?:\D?\d){6})\d[\dTZ_.:+-]*|[-._](?:old|bak|prev|orig))"
 _ROTATED = re.compile(_SUFFIX)
 _WITH_SUFFIX = re.compile(rf"(.+?){_SUFFIX}", re.DOTALL)
-_NUMBER = re.compile(r"\D(\d{1,5})(?:\D|$)")
+_NUMBER = re.compile(r"\.(\d{1,4})(?=\.|$)")
+_DIGITS = re.compile(r"\d")
 
-Order = tuple[int, int]
-"""Sorts rotated files, oldest first: mtime in ns, and minus the number in the name where that says nothing."""
+
+class Age(NamedTuple):
+    """How old a file is among those that had a path.
+
+    Attributes:
+        mtime_ns: when it was last written to.
+        name: its name, which says more where rotations number files or put dates on them: an old file may still
+            get late lines. "" for a mere point of time.
+    """
+
+    mtime_ns: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +59,8 @@ class Sibling:
     rotated: bool
 
     @property
-    def order(self) -> Order:
-        return order_of(self.name, self.mtime_ns)
+    def age(self) -> Age:
+        return Age(self.mtime_ns, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +82,22 @@ class Candidate:
     double: bool = False
 
 
-def order_of(name: str, mtime_ns: int) -> Order:
-    """See `Order`."""
-    numbers = _NUMBER.findall(name)
-    return mtime_ns, -int(numbers[-1]) if numbers else 0
+def is_newer(one: Age, other: Age) -> bool:
+    """Whether ``one`` is at least as new as ``other``."""
+    if one.name and other.name:
+        numbers = _NUMBER.findall(one.name), _NUMBER.findall(other.name)
+        if all(numbers):
+            return int(numbers[0][-1]) <= int(numbers[1][-1])
+        dates = _DIGITS.sub("0", one.name), _DIGITS.sub("0", other.name)
+        if dates[0] == dates[1] and one.name != other.name and original_name(one.name):
+            return one.name > other.name
+    return one.mtime_ns >= other.mtime_ns
+
+
+@cmp_to_key
+def by_age(one: Age, other: Age) -> int:
+    """Sorts the oldest first."""
+    return is_newer(one, other) - is_newer(other, one)
 
 
 def original_name(name: str) -> str | None:
@@ -118,35 +143,39 @@ class Listing:
                 continue
             if stat.S_ISREG(info.st_mode):
                 found.append(Sibling(name, info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, rotated=rotated))
-        return sorted(found, key=lambda sibling: sibling.order)
+        return sorted(found, key=lambda sibling: by_age(sibling.age))
 
 
 def plan(
-    candidates: Sequence[Candidate], newest: Order | None, *, rotated: bool
+    candidates: Sequence[Candidate], read: Sequence[Age], *, rotated: bool, recent_ns: int
 ) -> list[tuple[Candidate, Position | None]]:
-    """Decide which siblings still hold lines to read.
+    """Decide which siblings hold lines to read, or may get some.
 
     Args:
         candidates: the siblings.
-        newest: of the files of this path that are followed already or were read before, None if there are none.
+        read: of the files of this path that are followed already, or of what else was read for it before.
         rotated: the file that now has the path is not the one that was read last, so that there may be files
             which were both made and rotated in between.
+        recent_ns: since when (mtime) a file counts as one that may still get late lines.
 
     Returns:
-        those to read, oldest first, and where to go on in each; None is the beginning.
+        those to follow, oldest first, and where to go on in each; None is the beginning.
     """
     chosen: list[tuple[Candidate, Position | None]] = []
+    known = list(read)
     for one in candidates:
         at = one.known or one.copied
         if at is None:
             continue
         if at.offset:
-            newest = one.sibling.order if newest is None else max(newest, one.sibling.order)
-        if at.offset < one.sibling.size or one.known is None:  # a copy is followed so that it is known
+            known.append(one.sibling.age)
+        # A copy is followed in any case, so that it is known.
+        if at.offset < one.sibling.size or one.known is None or one.sibling.mtime_ns >= recent_ns:
             chosen.append((one, at))
-    if rotated and newest is not None:
+    if rotated and known:
         for one in candidates:
             unread = one.known is None and one.copied is None and not one.double
-            if unread and one.sibling.rotated and one.sibling.size and one.sibling.order >= newest:
+            fits = unread and one.sibling.rotated and one.sibling.size > 0
+            if fits and all(is_newer(one.sibling.age, other) for other in known):
                 chosen.append((one, None))
-    return sorted(chosen, key=lambda choice: choice[0].sibling.order)
+    return sorted(chosen, key=lambda choice: by_age(choice[0].sibling.age))

@@ -34,6 +34,8 @@ __all__ = ["AgentOptions", "FileRule", "run_agent"]
 
 log = logging.getLogger(__name__)
 
+FIRST_SAVE_WITHIN = 2.0
+"""Seconds."""
 AWAY_SPACING = 0.25
 """Seconds between two looks at what the kernel tells while nothing can be published."""
 
@@ -87,10 +89,12 @@ class _Agent:
         )
         file = options.checkpoint
         memory = Memory(None if file is None else load(file, options.node), self._clock)
-        resolver = Resolver(files, memory, options.start, counters, self._clock)
+        resolver = Resolver(files, memory, options.start, options.keep_rotated, counters, self._clock)
         self._session = Session(
-            connect_server, make_outbox, options, files, self._sender, resolver, counters, self._save
+            connect_server, make_outbox, options, files, self._sender, resolver, counters, self._save_first
         )
+        self._save_now = asyncio.Event()
+        self._saved = asyncio.Event()
         self._saved_at = float("-inf")
         self._saved_version = -1
         self._save_failed = ""
@@ -184,14 +188,28 @@ class _Agent:
 
     # the checkpoint
 
+    async def _save_first(self) -> None:
+        """Have it written before anything is published: it says which files were there.
+
+        A disk that is slower than that is not waited for.
+        """
+        self._save_now.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_SAVE_WITHIN):
+                await self._saved.wait()
+
     async def _save_regularly(self) -> None:
         every = self._options.checkpoint_every
         while True:
-            await asyncio.sleep(every)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await self._save_now.wait()
             # A state goes into the checkpoint when it is settled, so a quiet agent writes a last time after that.
             settling = self._saved_at < self._sender.last_answer + 2 * SETTLED + every
-            if settling or self._saved_version != self._files.register.version:
+            if settling or self._save_now.is_set() or self._saved_version != self._files.register.version:
+                self._save_now.clear()
                 await self._save()
+            self._saved.set()
 
     async def _save(self) -> None:
         """Write the checkpoint, in a thread: nothing that waits for a disk runs on the event loop."""

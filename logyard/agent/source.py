@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from logyard.agent.position import HEAD, Position, first_generation, source_id
 from logyard.agent.reading import Reader, Skipped
-from logyard.agent.rotation import Order, order_of
+from logyard.agent.rotation import Age
 from logyard.agent.rules import Labels, Pattern
 from logyard.batch import Batch
 
@@ -35,6 +35,7 @@ class Remembered:
         path, inode: where it was.
         start: where reading of it began, for a Redis that lost its newest writes.
         settled: what Redis has acknowledged for some seconds, for a Redis that is empty.
+        read_ns: when something new was read from it last, ns since 1970.
         looked_at_ns: its mtime when its size was looked at last.
         opened_ns: since when it has been followed, ns since 1970.
     """
@@ -63,6 +64,7 @@ class Source:
         answered_at: when a publish was acknowledged last; ``grown_at``: when something new was found in it
             (seconds of the monotonic clock).
         rotated_at: when it lost its path.
+        read_ns: when something new was read from it last, ns since 1970.
         looked_at_ns: its mtime when its size was looked at last.
         opened_ns: since when it has been followed, ns since 1970.
         found_at: its size when the agent looked for files for the first time; None if it was not there.
@@ -72,8 +74,8 @@ class Source:
 
     __slots__ = (
         "_first", "_mark", "_marked_at", "_settled", "answered_at", "device", "drained", "expected", "failed",
-        "found_at", "grown_at", "id", "in_flight", "inode", "looked_at_ns", "opened_ns", "past", "path", "reader",
-        "rotated_at", "slot", "start", "stored", "told",
+        "found_at", "grown_at", "id", "in_flight", "inode", "looked_at_ns", "opened_ns", "past", "path", "read_ns",
+        "reader", "rotated_at", "slot", "start", "stored", "told",
     )  # fmt: skip
 
     def __init__(self, slot: Slot, fd: int, info: os.stat_result, path: str, now: float, skipped: Skipped) -> None:
@@ -89,7 +91,7 @@ class Source:
         self.drained = False
         self.failed = ""
         self.answered_at = self.grown_at = self.rotated_at = now
-        self.looked_at_ns = 0
+        self.read_ns = self.looked_at_ns = 0
         self.opened_ns = time.time_ns()
         self.found_at: int | None = None
         self.past: list[tuple[Position, Position]] = []
@@ -136,6 +138,7 @@ class Source:
             self.grown_at = now
         if piece is None:
             return None
+        self.read_ns = time_ns
         if self._first:
             self._first = False
             reader.generation = first_generation(os.pread(reader.fd, HEAD, 0))
@@ -204,9 +207,14 @@ class Source:
         """
         return os.fstat(self.reader.fd).st_size
 
-    def order(self) -> Order:
-        """Where it stands among the rotated files of its path."""
-        return order_of(self.path.rpartition("/")[2], os.fstat(self.reader.fd).st_mtime_ns)
+    def age(self) -> Age:
+        """Where it stands among the files that had its path.
+
+        Raises:
+            OSError: it cannot be asked.
+        """
+        name = "" if self.path == self.slot.path else self.path.rpartition("/")[2]
+        return Age(os.fstat(self.reader.fd).st_mtime_ns, name)
 
 
 class Slot:

@@ -84,6 +84,23 @@ async def test_late_lines_in_a_renamed_file_arrive(redis_fake: FakeRedis, start_
     assert {(batch.key, batch.source) for batch in redis_fake.stored} == {("sys.web", "web.log")}
 
 
+async def test_late_lines_in_a_renamed_file_arrive_after_a_restart(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
+) -> None:
+    log = logs / "web.log"
+    write(log, "one")
+    agent = start_agent(log)
+    await arrived(redis_fake, "one")
+    rotated = rotate(log)
+    write(log, "two")
+    await arrived(redis_fake, "one", "two")
+    await agent.stop()
+    start_agent(log)
+    await eventually(lambda: {"web.log", "web.log.1"} == open_files(logs), "the old file to be followed")
+    write(rotated, "late")
+    await arrived(redis_fake, "one", "two", "late")
+
+
 async def test_a_file_without_a_successor_is_followed_under_its_new_name(
     redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
 ) -> None:
@@ -255,6 +272,28 @@ async def test_a_copy_beside_a_file_is_not_read(redis_fake: FakeRedis, start_age
     write(log, "four")
     start_agent(log)
     await arrived(redis_fake, "one", "two", "three", "four")
+
+
+async def test_late_lines_in_an_older_file_do_not_hide_a_newer_one(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
+) -> None:
+    log = logs / "web.log"
+    write(log, "one")
+    agent = start_agent(log)
+    await arrived(redis_fake, "one")
+    for restarts in (False, True):
+        if restarts:
+            await agent.stop()
+        before = [line.decode() for line in redis_fake.lines()]
+        rotate(log)
+        write(log, f"two {restarts}")
+        rotate(log)
+        write(log, f"three {restarts}")
+        write(logs / "web.log.2", f"late {restarts}")
+        os.utime(logs / "web.log.2", (2e9, 2e9))  # later even by the clock of the file system
+        if restarts:
+            start_agent(log)
+        await arrived(redis_fake, *before, f"late {restarts}", f"two {restarts}", f"three {restarts}")
 
 
 # by deleting
@@ -456,6 +495,24 @@ async def test_a_renamed_file_that_was_compressed_while_no_agent_ran_is_a_possib
     rotate(log)
     write(log, "three")
     start_agent(log)
+    await arrived(redis_fake, "one", "two", "three")
+    assert len(gaps(caplog)) == 1
+
+
+async def test_a_gap_of_one_generation_does_not_hide_the_next(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The copy of what was being read is compressed by the time that the agent looks, the next copy is not."""
+    log = logs / "web.log"
+    write(log, "one")
+    start_agent(log)
+    await arrived(redis_fake, "one")
+    await asyncio.sleep(0.02)  # by the clock of the file system
+    copytruncate(log)
+    write(log, "two")
+    copytruncate(log)
+    (logs / "web.log.2").rename(logs / "web.log.2.gz")
+    write(log, "three")
     await arrived(redis_fake, "one", "two", "three")
     assert len(gaps(caplog)) == 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from logyard.agent.position import Position
-from logyard.agent.rotation import Candidate, Listing, Sibling, is_rotated, original_name, plan
+from logyard.agent.rotation import Age, Candidate, Listing, Sibling, by_age, is_newer, is_rotated, original_name, plan
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,8 @@ def at(offset: int) -> Position:
     return Position(0, offset, 0, "0" * 16)
 
 
-def chosen(
-    candidates: list[Candidate], newest: tuple[int, int] | None, *, rotated: bool
-) -> list[tuple[str, int | None]]:
-    made = plan(candidates, newest, rotated=rotated)
+def chosen(candidates: list[Candidate], read: list[Age], *, rotated: bool) -> list[tuple[str, int | None]]:
+    made = plan(candidates, read, rotated=rotated, recent_ns=10_000)
     return [(one.sibling.name, None if place is None else place.offset) for one, place in made]
 
 
@@ -87,7 +85,14 @@ def test_the_rest_of_known_files_is_read_oldest_first() -> None:
         Candidate(sibling(2, age=2), known=at(100)),
         Candidate(sibling(3, age=3), known=at(50)),
     ]
-    assert chosen(candidates, None, rotated=False) == [("app.log.3", 50), ("app.log.1", 40)]
+    assert chosen(candidates, [], rotated=False) == [("app.log.3", 50), ("app.log.1", 40)]
+
+
+def test_a_known_file_that_may_get_late_lines_is_followed() -> None:
+    old, recent = sibling(2, age=10), sibling(1, age=5)
+    candidates = [Candidate(old, known=at(100)), Candidate(recent, known=at(100))]
+    made = plan(candidates, [], rotated=False, recent_ns=recent.mtime_ns)
+    assert [one.sibling for one, _ in made] == [recent]
 
 
 def test_files_that_came_and_went_between_two_looks_are_read_from_the_beginning() -> None:
@@ -97,7 +102,7 @@ def test_files_that_came_and_went_between_two_looks_are_read_from_the_beginning(
         Candidate(sibling(3, age=3), known=at(100)),
         Candidate(sibling(4, age=4)),
     ]
-    assert chosen(candidates, None, rotated=True) == [("app.log.2", None), ("app.log.1", None)]
+    assert chosen(candidates, [], rotated=True) == [("app.log.2", None), ("app.log.1", None)]
 
 
 def test_of_files_of_the_same_time_the_lower_number_is_newer() -> None:
@@ -106,21 +111,21 @@ def test_of_files_of_the_same_time_the_lower_number_is_newer() -> None:
         Candidate(sibling(2, age=5), known=at(100)),
         Candidate(sibling(3, age=5)),
     ]
-    assert chosen(candidates, None, rotated=True) == [("app.log.1", None)]
+    assert chosen(candidates, [], rotated=True) == [("app.log.1", None)]
 
 
 def test_old_files_are_not_read_when_nobody_has_read_any_of_them() -> None:
-    assert chosen([Candidate(sibling(1, age=1)), Candidate(sibling(2, age=2))], None, rotated=True) == []
+    assert chosen([Candidate(sibling(1, age=1)), Candidate(sibling(2, age=2))], [], rotated=True) == []
 
 
 def test_unknown_files_are_not_read_when_nothing_was_rotated() -> None:
     candidates = [Candidate(sibling(1, age=1)), Candidate(sibling(2, age=2), known=at(50))]
-    assert chosen(candidates, None, rotated=False) == [("app.log.2", 50)]
+    assert chosen(candidates, [], rotated=False) == [("app.log.2", 50)]
 
 
 def test_unknown_files_newer_than_one_that_is_followed_are_read() -> None:
     candidates = [Candidate(sibling(1, age=1)), Candidate(sibling(2, age=9))]
-    assert chosen(candidates, (1000 - 5, 0), rotated=True) == [("app.log.1", None)]
+    assert chosen(candidates, [Age(1000 - 5)], rotated=True) == [("app.log.1", None)]
 
 
 def test_copies_of_known_files_strange_names_and_empty_files_are_not_read() -> None:
@@ -130,7 +135,7 @@ def test_copies_of_known_files_strange_names_and_empty_files_are_not_read() -> N
         Candidate(sibling(3, age=3, size=0)),
         Candidate(sibling(4, age=4), known=at(100)),
     ]
-    assert chosen(candidates, None, rotated=True) == []
+    assert chosen(candidates, [], rotated=True) == []
 
 
 def test_a_copy_of_an_emptied_file_is_followed_from_where_that_was_read() -> None:
@@ -139,4 +144,24 @@ def test_a_copy_of_an_emptied_file_is_followed_from_where_that_was_read() -> Non
         Candidate(sibling(2, age=2), copied=at(100)),
         Candidate(sibling(3, age=3)),
     ]
-    assert chosen(candidates, None, rotated=True) == [("app.log.2", 100), ("app.log.1", None)]
+    assert chosen(candidates, [], rotated=True) == [("app.log.2", 100), ("app.log.1", None)]
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        (Age(2, "app.log.1"), Age(1, "app.log.2")),
+        (Age(1, "app.log.1"), Age(2, "app.log.2")),
+        (Age(1, "app.log.9"), Age(2, "app.log.10")),
+        (Age(1, "app.1.log"), Age(2, "app.2.log")),
+        (Age(1, "app.log-20240131"), Age(2, "app.log-20240130")),
+        (Age(1, "app.log.2024-01-31"), Age(2, "app.log.2024-01-30")),
+        (Age(2, "app.log.old"), Age(1, "app.log.1")),
+        (Age(2, "app.log.1"), Age(1)),
+        (Age(2), Age(1, "app.log.1")),
+    ],
+)
+def test_names_say_more_about_the_age_than_times(newer: Age, older: Age) -> None:
+    assert is_newer(newer, older)
+    assert not is_newer(older, newer)
+    assert sorted([newer, older], key=by_age) == [older, newer]
