@@ -82,8 +82,9 @@ class DrainSpec:
 
     def same_target(self, other: DrainSpec) -> bool:
         """Whether a worker that runs ``other`` can go on unchanged."""
-        return (self.uri, self.keys, dict(self.params), self.paused, self.revision) == (
-            other.uri, other.keys, dict(other.params), other.paused, other.revision,
+        # Removed and added again between two looks it is another drain, with positions of its own.
+        return (self.uri, self.keys, dict(self.params), self.paused, self.revision, self.created) == (
+            other.uri, other.keys, dict(other.params), other.paused, other.revision, other.created,
         )  # fmt: skip
 
 

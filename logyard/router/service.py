@@ -24,7 +24,7 @@ from logyard.bus.drains import DrainSpec, get_drains
 from logyard.bus.groups import Decoder, join
 from logyard.bus.leases import LEASE_MS, Lease, owner_name
 from logyard.bus.trim import HIGH_WATER, Retention, memory_used, trim_stream
-from logyard.errors import ConnectionLost, LogyardError, ServerError, UsageError
+from logyard.errors import ConnectionLost, ServerError, UsageError
 from logyard.registry import configure
 from logyard.router.backoff import Backoff
 from logyard.router.delivery import Delivery, Place
@@ -103,11 +103,12 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 @dataclass(slots=True)
 class _Worker:
-    """A running delivery and the lease under which it runs."""
+    """A running delivery and the lease under which it runs; ``ending`` once it has been asked to stop."""
 
     delivery: Delivery
     lease: Lease
     task: asyncio.Task[None]
+    ending: asyncio.Task[None] | None = None
 
 
 class _Session:
@@ -129,6 +130,7 @@ class _Session:
         self._streams: dict[str, list[str]] = {tag: [] for tag in server.tags}
         self._joined: dict[tuple[str, str], set[str]] = {}
         self._workers: dict[tuple[str, str], _Worker] = {}
+        self._leaving: dict[tuple[str, str], _Worker] = {}
         self._decoders = {tag: Decoder() for tag in server.tags}
         self._broken: dict[str, tuple[int, str]] = {}
         self._routers = 1
@@ -141,10 +143,10 @@ class _Session:
             while not self._stop.is_set():
                 now = time.monotonic()
                 await self._look()
+                await self._arrange()
                 if now - renewed >= RENEW_EVERY:
                     await self._renew()
                     renewed = now
-                await self._arrange()
                 self._changed.clear()
                 await self._report()
                 await self._watch(trimming)
@@ -155,7 +157,8 @@ class _Session:
     async def _watch(self, trimming: asyncio.Task[None]) -> None:
         """Wait a moment; raise what ended a task."""
         events = [asyncio.create_task(event.wait()) for event in (self._stop, self._changed)]
-        tasks = {*events, trimming, *(worker.task for worker in self._workers.values())}
+        ends = {unit: worker.ending for unit, worker in self._leaving.items() if worker.ending is not None}
+        tasks = {*events, trimming, *ends.values(), *(worker.task for worker in self._workers.values())}
         try:
             done, _ = await asyncio.wait(tasks, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -165,6 +168,10 @@ class _Session:
             if worker.task in done:
                 del self._workers[unit]
                 self._ended(unit[1], worker.task)
+        for unit, ending in ends.items():
+            if ending in done:
+                del self._leaving[unit]
+                ending.result()
         if trimming in done:
             trimming.result()
 
@@ -192,8 +199,11 @@ class _Session:
         await server.link(keys.GLOBAL).call_even_full("ZADD", keys.ROUTERS, now + LEASE_MS, self._owner)
         await server.call(keys.GLOBAL, "ZREMRANGEBYSCORE", keys.ROUTERS, "-inf", now)
         self._routers = max(1, await server.call(keys.GLOBAL, "ZCARD", keys.ROUTERS))
-        for (_, name), worker in list(self._workers.items()):
-            if not await worker.lease.hold():
+        # A worker that is stopping needs its lease for its last acknowledgements; one whose drain is gone has none to
+        # make, and must not write behind the removal.
+        leaving = [(unit, worker) for unit, worker in self._leaving.items() if unit[1] in self._drains]
+        for (_, name), worker in [*self._workers.items(), *leaving]:
+            if not worker.task.done() and not await worker.lease.hold():
                 log.warning("drain %s: another router has taken it over", name)
                 worker.task.cancel()
 
@@ -206,12 +216,12 @@ class _Session:
         for unit, worker in list(self._workers.items()):
             spec = wanted.get(unit)
             if spec is None or not spec.same_target(worker.delivery.spec):
-                await self._stop_worker(unit, worker, removed=unit[1] not in self._drains)
+                self._begin_to_stop(unit)
         fair = -(-len(wanted) // self._routers)
         for unit in list(self._workers)[fair:]:
-            await self._stop_worker(unit, self._workers[unit], removed=False)
+            self._begin_to_stop(unit)
         for unit, spec in wanted.items():
-            if unit not in self._workers and len(self._workers) < fair:
+            if unit not in self._workers and unit not in self._leaving and len(self._workers) < fair:
                 await self._start_worker(unit, spec)
         for tag, name in self._workers:
             await self._join(tag, self._drains[name])
@@ -261,30 +271,33 @@ class _Session:
                 await join(self._server, tag, spec.name, key, "beginning")
                 joined.add(key)
 
-    async def _stop_worker(self, unit: tuple[str, str], worker: _Worker, *, removed: bool) -> None:
+    def _begin_to_stop(self, unit: tuple[str, str]) -> None:
+        """Let a worker finish, beside everything else: its destination may take its time."""
+        worker = self._leaving[unit] = self._workers.pop(unit)
         worker.delivery.stop()
-        try:
-            async with asyncio.timeout(STOP_WITHIN):
-                await asyncio.shield(worker.task)
-        except TimeoutError:
+        worker.ending = asyncio.create_task(self._stopped(unit, worker), name=f"stop {unit[1]} {unit[0]}")
+
+    async def _stopped(self, unit: tuple[str, str], worker: _Worker) -> None:
+        """Wait for a worker that was asked to stop, at most `STOP_WITHIN` seconds, and clear up behind it."""
+        tag, name = unit
+        await asyncio.wait([worker.task], timeout=STOP_WITHIN)
+        if not worker.task.done():
             worker.task.cancel()
-            await asyncio.gather(worker.task, return_exceptions=True)
-        except LogyardError as error:
-            if isinstance(error, ConnectionLost):
-                raise
-            log.warning("drain %s: %s", unit[1], error)
-        self._workers.pop(unit, None)
+            await asyncio.wait([worker.task])
+        self._ended(name, worker.task)
         self._joined.pop(unit, None)
         await worker.lease.release()
-        await self._server.call(unit[0], "DEL", keys.status_key(*unit))
-        if removed:  # an acknowledgement on its way may have written after the removal
-            await self._server.call(unit[0], "DEL", keys.drain_key(*unit))
+        await self._server.call(tag, "DEL", keys.status_key(tag, name))
+        if name not in self._drains:  # an acknowledgement on its way may have written after the removal
+            await self._server.call(tag, "DEL", keys.drain_key(tag, name))
             self._tried.pop(unit, None)
 
     # what is told
 
     async def _report(self) -> None:
-        told = {unit: (worker.delivery.state, worker.delivery.last_error) for unit, worker in self._workers.items()}
+        leaving = {unit: worker for unit, worker in self._leaving.items() if unit[1] in self._drains}
+        workers = {**leaving, **self._workers}
+        told = {unit: (worker.delivery.state, worker.delivery.last_error) for unit, worker in workers.items()}
         for name, (revision, error) in self._broken.items():
             if name in self._drains and self._drains[name].revision == revision:
                 told |= {(tag, name): (State.FAILED, error) for tag in self._server.tags}
@@ -319,13 +332,15 @@ class _Session:
     # another router goes on at once; then this router leaves the list.
 
     async def _end(self) -> None:
-        await asyncio.gather(
-            *(self._stop_worker(unit, worker, removed=False) for unit, worker in list(self._workers.items()))
-        )
+        for unit in list(self._workers):
+            self._begin_to_stop(unit)
+        await asyncio.gather(*(worker.ending for worker in self._leaving.values() if worker.ending is not None))
         await self._server.call(keys.GLOBAL, "ZREM", keys.ROUTERS, self._owner)
 
     async def _cancel(self, trimming: asyncio.Task[None]) -> None:
-        tasks = [trimming, *(worker.task for worker in self._workers.values())]
+        workers = [*self._workers.values(), *self._leaving.values()]
+        ends = [worker.ending for worker in workers if worker.ending is not None]
+        tasks = [trimming, *ends, *(worker.task for worker in workers)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -141,6 +141,96 @@ async def test_a_stalled_drain_leaves_the_others_running(
     await settled(server, "hole", 100)
 
 
+async def black_hole(started: asyncio.Event, end: asyncio.Event) -> None:
+    started.set()
+    await end.wait()
+
+
+@pytest.mark.parametrize("how", ["removed", "changed", "paused"])
+async def test_a_stalled_drain_that_is_to_stop_holds_up_nothing_else(
+    server: Server,
+    writer: Writer,
+    router: Router,
+    destinations: dict[str, Destination],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    monkeypatch.setattr("logyard.router.service.STOP_WITHIN", 600.0)
+    started, end = asyncio.Event(), asyncio.Event()
+    hole = destinations["hole"] = Destination(behave=lambda lines: black_hole(started, end))
+    destinations["fine"], destinations["next"] = Destination(), Destination()
+    await writer.write("app.web", LINES)
+    await add(server, "hole")
+    await add(server, "fine")
+    router.start()
+    await started.wait()
+    if how == "removed":
+        await remove_drain(server, "hole")
+    elif how == "paused":
+        await set_paused(server, "hole", True)
+    else:
+        spec = DrainSpec(name="hole", uri="test://next", start="beginning")
+        await add_drain(server, spec, replace_existing=True)
+    destinations["late"] = Destination()
+    await add(server, "late")
+    await settled(server, "late", 100)
+    await writer.write("app.web", LINES)
+    await settled(server, "fine", 200)
+    assert hole.is_open
+    assert destinations["next"].arrived == []  # two workers never run for one drain
+    end.set()
+    await until(lambda: not hole.is_open, "the old worker's end")
+    if how == "changed":
+        await settled(server, "hole", 200)
+        assert hole.arrived + destinations["next"].arrived == LINES + LINES
+
+
+async def test_a_stopping_drain_keeps_its_lease(
+    server: Server,
+    writer: Writer,
+    router: Router,
+    destinations: dict[str, Destination],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("logyard.router.service.STOP_WITHIN", 600.0)
+    monkeypatch.setattr("logyard.router.service.RENEW_EVERY", 0.0)
+    started, end = asyncio.Event(), asyncio.Event()
+    destinations["hole"] = Destination(behave=lambda lines: black_hole(started, end))
+    await writer.write("app.web", LINES)
+    await add(server, "hole")
+    router.start()
+    await started.wait()
+    await set_paused(server, "hole", True)
+    lease = keys.lease_key("p00", "hole")
+    await server.call("p00", "PEXPIRE", lease, 1000)
+
+    async def renewed() -> bool:
+        return bool(await server.call("p00", "PTTL", lease) > 2000)
+
+    async with asyncio.timeout(20):
+        while not await renewed():
+            await asyncio.sleep(0.005)
+    end.set()
+    await settled(server, "hole", 100)
+    async with asyncio.timeout(20):
+        while await server.call("p00", "EXISTS", lease):
+            await asyncio.sleep(0.005)
+
+
+async def test_a_drain_removed_and_added_again_at_once_begins_anew(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination()
+    await writer.write("app.web", LINES)
+    await add(server, "a")
+    router.start()
+    await settled(server, "a", 100)
+    await remove_drain(server, "a")
+    await add(server, "a")
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == LINES + LINES
+
+
 async def test_a_destination_that_was_away_gets_everything_once_it_is_back(
     server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
 ) -> None:
