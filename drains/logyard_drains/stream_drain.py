@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from logyard.batch import Selection
 from logyard.drain import Limits, Receipt
 from logyard_drains.confirmation import Confirmation
 from logyard_drains.stream_socket import StreamSocket
 
-__all__ = ["RESEND_WINDOW", "StreamDrain"]
+__all__ = ["StreamDrain", "resend_window"]
 
-RESEND_WINDOW = 8 * 1024 * 1024
-"""Larger than the largest receive buffer that Linux gives by default (6 MiB, tcp_rmem in tcp(7))."""
+_LEAST_WINDOW = 8 * 1024 * 1024
+_ABOVE = 2 * 1024 * 1024
+_TCP_RMEM = Path("/proc/sys/net/ipv4/tcp_rmem")
 _LOOK = 0.02
+
+
+def resend_window(tcp_rmem: Path = _TCP_RMEM) -> int:
+    """More bytes than a receiver's buffer holds, if it is set up as on this machine.
+
+    The largest receive buffer is the third number of tcp_rmem (tcp(7)), 6 MiB unless somebody changed it.
+    """
+    try:
+        largest = int(tcp_rmem.read_text(encoding="ascii").split()[2])
+    except (OSError, ValueError, IndexError):
+        largest = 0
+    return max(_LEAST_WINDOW, largest + _ABOVE)
 
 
 class StreamDrain:
@@ -23,16 +37,18 @@ class StreamDrain:
     Args:
         stream: the connection.
         encode: the framed bytes of a selection, and how many records had to be cut for it.
-        window: see `Confirmation`.
+        window: see `Confirmation`; None for `resend_window`.
     """
 
     # More at once would only be copied through slower memory: nothing is waited for between two writes.
     limits = Limits(max_bytes=512 * 1024)
 
-    def __init__(self, stream: StreamSocket, encode: Callable[[Selection], tuple[bytes, int]], window: int) -> None:
+    def __init__(
+        self, stream: StreamSocket, encode: Callable[[Selection], tuple[bytes, int]], window: int | None
+    ) -> None:
         self._stream = stream
         self._encode = encode
-        self._confirmation = Confirmation(window)
+        self._confirmation = Confirmation(resend_window() if window is None else window)
         self._told = 0
         self._finished = False
 

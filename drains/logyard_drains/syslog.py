@@ -19,7 +19,7 @@ from logyard.formats import make_format
 from logyard.formats.syslog import MINIMUM_SIZE, SyslogFormat
 from logyard_drains import tls_socket
 from logyard_drains.datagram_drain import LARGEST, DatagramDrain, open_datagrams
-from logyard_drains.stream_drain import RESEND_WINDOW, StreamDrain
+from logyard_drains.stream_drain import StreamDrain
 from logyard_drains.stream_socket import StreamSocket, address_text, connect
 from logyard_drains.tls_socket import TlsSettings, connect_tls
 
@@ -47,7 +47,7 @@ class Config:
     host, port: where to send to.
     format: builds the messages.
     framing: how messages are told apart on a stream.
-    resend_window: bytes that are sent again after the connection broke (`logyard_drains.confirmation`).
+    resend_window: bytes that are sent again after the connection broke; None: as this machine's buffers are.
     tls: certificates, for ``syslog+tls``.
     """
 
@@ -56,7 +56,7 @@ class Config:
     port: int
     format: SyslogFormat
     framing: Framing = "octet"
-    resend_window: int = RESEND_WINDOW
+    resend_window: int | None = None
     tls: TlsSettings | None = None
 
 
@@ -73,7 +73,7 @@ def configure(uri: DrainURI) -> Config:
         port=uri.port or PORTS[uri.scheme],
         format=_message_format(uri),
         framing=cast("Framing", uri.text("framing", "octet", choices=("octet", "lf"))),
-        resend_window=uri.number("resend_window", RESEND_WINDOW),
+        resend_window=uri.number("resend_window", 0) if "resend_window" in uri.params else None,
         tls=TlsSettings.of(uri) if uri.scheme == "syslog+tls" else None,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from logyard.drain import Context, DrainURI
 from logyard.errors import UsageError
 from logyard.formats import make_format
-from logyard_drains.stream_drain import RESEND_WINDOW, StreamDrain
+from logyard_drains.stream_drain import StreamDrain
 from logyard_drains.stream_socket import StreamSocket, address_text, connect
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ class Config:
     """Attributes:
     host, port: where to connect.
     format: how a record is written, one a line.
-    resend_window: bytes that are sent again after the connection broke (`logyard_drains.confirmation`).
+    resend_window: bytes that are sent again after the connection broke; None: as this machine's buffers are.
     """
 
     host: str
     port: int
     format: Format
-    resend_window: int = RESEND_WINDOW
+    resend_window: int | None = None
 
 
 def configure(uri: DrainURI) -> Config:
@@ -44,7 +44,7 @@ def configure(uri: DrainURI) -> Config:
         host=uri.host,
         port=uri.port,
         format=make_format(uri.text("format", "json")),
-        resend_window=uri.number("resend_window", RESEND_WINDOW),
+        resend_window=uri.number("resend_window", 0) if "resend_window" in uri.params else None,
     )
 
 

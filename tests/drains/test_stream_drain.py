@@ -17,6 +17,7 @@ import pytest
 from logyard.drain import Context, Drain, DrainURI
 from logyard.errors import NotConnected, UsageError
 from logyard_drains import stream_socket, tcp
+from logyard_drains.stream_drain import resend_window
 from tests.drains.records import batch_of, numbered
 from tests.drains.sinks import TcpSink
 from tests.servers.processes import Processes, eventually, free_port
@@ -236,3 +237,22 @@ def test_an_ipv6_address_is_shown_in_brackets() -> None:
 def test_a_wrong_address_is_refused(uri: str) -> None:
     with pytest.raises(UsageError, match="tcp://"):
         tcp.configure(DrainURI.parse(uri))
+
+
+@pytest.mark.parametrize(
+    ("tcp_rmem", "window"),
+    [
+        ("4096\t131072\t33554432\n", 34 * 1024 * 1024),
+        ("4096 131072 6291456\n", 8 * 1024 * 1024),
+        ("4096 131072 212992\n", 8 * 1024 * 1024),
+        ("", 8 * 1024 * 1024),
+        (None, 8 * 1024 * 1024),
+    ],
+)
+def test_the_resend_window_is_larger_than_a_receive_buffer_of_this_machine(
+    tmp_path: Path, tcp_rmem: str | None, window: int
+) -> None:
+    file = tmp_path / "tcp_rmem"
+    if tcp_rmem is not None:
+        file.write_text(tcp_rmem)
+    assert resend_window(file) == window
