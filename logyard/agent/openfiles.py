@@ -9,14 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 
 from logyard.agent.aging import Patience
+from logyard.agent.position import Position
 from logyard.agent.register import Register
 from logyard.agent.report import Counters
+from logyard.agent.rotation import Listing
 from logyard.agent.source import Slot, Source
 
-__all__ = ["OpenFiles"]
+__all__ = ["FileId", "OpenFiles"]
+
+FileId = tuple[int, int]
+"""Device and inode."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +51,7 @@ class OpenFiles:
         self._closed = closed
         self._patience = patience
         self._rotated: dict[Source, None] = {}
-        self._emptied: set[Source] = set()
+        self._emptied: dict[Source, frozenset[FileId]] = {}
 
     def tidy(self, now: float) -> None:
         """Close what was rotated away, is read to its end and stays quiet. Only while Redis is connected."""
@@ -66,7 +71,7 @@ class OpenFiles:
         os.close(source.reader.fd)
         self._closed(source)
         self._rotated.pop(source, None)
-        self._emptied.discard(source)
+        self._emptied.pop(source, None)
         self.register.remove(source)
         slot = source.slot
         slot.files.remove(source)
@@ -107,15 +112,43 @@ class OpenFiles:
         for source in slot.files:
             self.ready(source)
 
-    def start_over(self, source: Source) -> None:
-        """A file was emptied: nothing has been read of what is in it now."""
-        self._emptied.add(source)
+    def start_over(self, source: Source, beside: Iterable[FileId]) -> None:
+        """A file was emptied: nothing of what is in it now has been read; ``beside``: files that are there besides."""
+        self._emptied[source] = frozenset(beside)
+
+    def twins(self, slot: Slot, same: Iterable[FileId]) -> None:
+        """These files hold the same as one that is followed: one that is about to be emptied, maybe."""
+        live = slot.live
+        if live in self._emptied:
+            self._emptied[live] -= frozenset(same)
+
+    def was_overtaken(self, source: Source) -> bool:
+        """Whether an emptied file, of which the first bytes have just been read, was copied and emptied once more.
+
+        Then the copy of what it held in between is there by now, and has to be read first: the file is taken back to
+        its beginning and its path is frozen.
+
+        Raises:
+            OSError: the directory cannot be read.
+        """
+        beside = self._emptied.pop(source, None)
+        if beside is None:
+            return False
+        slot = source.slot
+        siblings = [one for one in Listing(slot.directory).siblings(slot.name) if one.rotated and one.size]
+        new = [one for one in siblings if (one.device, one.inode) not in beside]
+        if all(_is_copy(f"{slot.directory}/{one.name}", source.reader.fd) for one in new):
+            return False
+        self._emptied[source] = beside
+        source.begin(source.stored, source.reader.generation)
+        self.freeze(slot)
+        return True
 
     def doubt(self, directories: Container[str]) -> None:
         """Names in directories changed: a file there may have been emptied again before anything was read of it."""
         for source in list(self._emptied):
             if source.reader.offset:
-                self._emptied.discard(source)
+                self._emptied.pop(source)
             elif source.slot.directory in directories:
                 self.freeze(source.slot)
 
@@ -144,3 +177,15 @@ class OpenFiles:
         source.rotated_at = now
         self._rotated[source] = None
         self.ready(source)
+
+
+def _is_copy(path: str, fd: int) -> bool:
+    """Whether the file at ``path`` holds what the beginning of ``fd`` does, as far as `Position` tells."""
+    try:
+        copy = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return Position.at(copy, os.fstat(copy).st_size).matches(fd)
+    finally:
+        os.close(copy)

@@ -16,7 +16,7 @@ from logyard.agent.position import Position
 from logyard.agent.rotation import Age, Candidate, Sibling
 from logyard.agent.source import Slot, Source
 
-__all__ = ["Lost", "View", "ages_read", "examine", "is_successor"]
+__all__ = ["Lost", "View", "ages_read", "examine", "hold_open", "is_successor"]
 
 log = logging.getLogger(__name__)
 
@@ -104,10 +104,10 @@ def _open(
         at = Position.decode(answer)
         if remembered is not None:
             at = remembered.settled if emptied else remembered.start
-        fd = os.open(f"{slot.directory}/{sibling.name}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-        view.opened[sibling] = fd
-        info = os.fstat(fd)
-        if (info.st_dev, info.st_ino) != (sibling.device, sibling.inode):
+        fd = view.opened.get(sibling)
+        if fd is None:
+            fd = _open_sibling(view, sibling)
+        if fd is None:
             return None  # renamed just now; its directory is looked at again
         if at is None or at.matches(fd):
             return Candidate(sibling, at, stored=bool(answer))
@@ -116,6 +116,39 @@ def _open(
         return None
     view.emptied.append(at)
     return Candidate(sibling)
+
+
+def hold_open(view: View) -> bool:
+    """Open all siblings, so that they are the same files later whatever they are called then.
+
+    Returns:
+        False if one of them has been renamed or removed just now.
+    """
+    for sibling in view.siblings:
+        try:
+            if _open_sibling(view, sibling) is None:
+                return False
+        except FileNotFoundError:
+            return False
+        except OSError:
+            continue  # told when it is needed
+    return True
+
+
+def _open_sibling(view: View, sibling: Sibling) -> int | None:
+    """Open a sibling for the view; None if another file has its name now.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    path = f"{view.slot.directory}/{sibling.name}"
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    info = os.fstat(fd)
+    if (info.st_dev, info.st_ino) != (sibling.device, sibling.inode):
+        os.close(fd)
+        return None
+    view.opened[sibling] = fd
+    return fd
 
 
 def _compare(view: View, one: Candidate) -> Candidate:
@@ -133,7 +166,7 @@ def _compare(view: View, one: Candidate) -> Candidate:
         return one
     whole = Position.at(fd, one.sibling.size)
     same = any(whole.matches(source.reader.fd) for source in view.files if not source.failed)
-    return replace(one, double=same or any(at.matches(fd) for at in view.known))
+    return replace(one, twin=same, double=same or any(at.matches(fd) for at in view.known))
 
 
 def ages_read(view: View, memory: Memory) -> list[Age]:

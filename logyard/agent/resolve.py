@@ -12,13 +12,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from logyard.agent.memory import Memory
 from logyard.agent.openfiles import OpenFiles
 from logyard.agent.position import HEAD, Position, first_generation, source_id
-from logyard.agent.remains import Lost, View, ages_read, examine, is_successor
+from logyard.agent.remains import Lost, View, ages_read, examine, hold_open, is_successor
 from logyard.agent.report import Counters
-from logyard.agent.rotation import Candidate, Listing, by_age, plan
+from logyard.agent.rotation import Candidate, Listing, Sibling, by_age, plan
 from logyard.agent.source import Remembered, Slot, Source
 from logyard.bus.publish import Outbox
 
@@ -100,6 +101,9 @@ class Resolver:
         listing = listings.get(slot.directory)
         if listing is None:
             listing = listings[slot.directory] = Listing(slot.directory)
+        return View(slot, tuple(slot.files), slot.changes, self._siblings(slot, listing))
+
+    def _siblings(self, slot: Slot, listing: Listing) -> list[Sibling]:
         siblings = []
         for sibling in listing.siblings(slot.name):
             source = self._files.register.sources.get((sibling.device, sibling.inode))
@@ -108,7 +112,7 @@ class Resolver:
                     siblings.append(sibling)
             elif source.slot is slot and source is not slot.live:
                 self._files.register.rename(source, f"{slot.directory}/{sibling.name}")
-        return View(slot, tuple(slot.files), slot.changes, siblings)
+        return siblings
 
     def _questions(self, view: View) -> Iterator[Asked]:
         key = view.slot.labels.key
@@ -126,14 +130,24 @@ class Resolver:
     # where to go on
 
     def _place(self, view: View) -> None:
+        """Place a slot's files; it stays frozen, and is asked for again, if a rotation is going on."""
         slot = view.slot
         now = self._clock()
         try:
+            steps: list[tuple[Source, Callable[[], None]]] = []
             for source in view.files:
                 if source.failed:
                     continue
                 try:
-                    self._place_source(view, source)
+                    steps.append((source, self._decide(view, source)))
+                except OSError as error:
+                    self._files.fail(source, error)
+            # A copy is made before its file is emptied: looking for copies after it was seen to be empty finds them.
+            if (view.lost or view.unread) and not self._emptied and not self._look_again(view):
+                return
+            for source, step in steps:
+                try:
+                    step()
                 except OSError as error:
                     self._files.fail(source, error)
                 source.answered_at = now
@@ -143,7 +157,25 @@ class Resolver:
                 os.close(fd)
         self._files.thaw(slot)
 
-    def _place_source(self, view: View, source: Source) -> None:
+    def _look_again(self, view: View) -> bool:
+        """Find the siblings that are there now, and hold them open: their names may change at any time.
+
+        Returns:
+            False if there are some that Redis was not asked about, or that are being renamed.
+        """
+        asked = {(sibling.device, sibling.inode) for sibling in view.siblings}
+        siblings = self._siblings(view.slot, Listing(view.slot.directory))
+        if not asked.issuperset((sibling.device, sibling.inode) for sibling in siblings):
+            return False
+        view.siblings = siblings
+        return hold_open(view)
+
+    def _decide(self, view: View, source: Source) -> Callable[[], None]:
+        """What to do with a file; nothing is changed yet but the view.
+
+        Raises:
+            OSError: it cannot be read.
+        """
         answer = self._stored[view.slot.labels.key, source.id]
         memory = self._memory.of_source(source)
         if memory is not None:
@@ -153,7 +185,7 @@ class Resolver:
         except ValueError as error:
             log.error("%s is not followed: its state %r was stored by another version (%s)", source.path, answer, error)
             source.failed = "its stored state is of another version"
-            return
+            return lambda: None
         fd = source.reader.fd
         mark = next((at for at in places if at.offset), None) or self._reached(source, memory)
         stored = Position.decode(answer)
@@ -169,19 +201,21 @@ class Resolver:
             if at.matches(fd) and (at.offset or mark is None or mark.matches(fd)):
                 known = Position.at(fd, 0, at.generation) if answer else at
                 start = memory.start if memory is not None and memory.start.generation == at.generation else known
-                source.go_on(at, answer, start)
                 if at.offset:
                     view.known.append(at)
-                return
-        if places:
-            reached = source.reader.generation if source.start is not None else 0
-            source.start_over(answer, max(places[0].generation + 1, reached), mark)
-            self._files.start_over(source)
-            if mark is not None:
-                view.lost.append(Lost(source, places[0].offset, mark))
-        else:
-            source.begin(answer)
+                return partial(source.go_on, at, answer, start)
+        if not places:
             view.unread.append(source)
+            return partial(source.begin, answer)
+        if mark is not None:
+            view.lost.append(Lost(source, places[0].offset, mark))
+        reached = source.reader.generation if source.start is not None else 0
+        return partial(self._start_over, view, source, answer, max(places[0].generation + 1, reached), mark)
+
+    def _start_over(self, view: View, source: Source, answer: bytes, generation: int, mark: Position | None) -> None:
+        source.start_over(answer, generation, mark)
+        beside = [(one.device, one.inode) for one in view.siblings if one.size]
+        self._files.start_over(source, [*beside, *((one.device, one.inode) for one in view.files)])
 
     def _reached(self, source: Source, memory: Remembered | None) -> Position | None:
         """How far a file had been read, whether or not Redis has kept that."""
@@ -211,6 +245,7 @@ class Resolver:
             emptied=self._emptied,
             everything=changed or bool(view.lost),
         )
+        self._files.twins(slot, [(one.sibling.device, one.sibling.inode) for one in candidates if one.twin])
         # An emptied file of which neither a copy is found nor is known when it was read says nothing about the
         # age of copies that are there.
         dated = any(view.has_copy(lost) or lost.source.read_ns for lost in view.lost)

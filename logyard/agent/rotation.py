@@ -72,7 +72,8 @@ class Candidate:
         known: up to where it has been read, None if never.
         stored: Redis says so, not only the agent's memory.
         copied: where to go on in it because it is a copy of a file that was emptied while read up to there.
-        double: it is a copy of a file that is known itself.
+        double: it is a copy of a file that is known itself, or of one that is copied from already.
+        twin: of a file that is followed.
     """
 
     sibling: Sibling
@@ -80,6 +81,7 @@ class Candidate:
     stored: bool = False
     copied: Position | None = None
     double: bool = False
+    twin: bool = False
 
 
 def is_newer(one: Age, other: Age) -> bool:

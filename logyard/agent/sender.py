@@ -149,9 +149,7 @@ class Sender:
                 self.add(blocker)
             return  # it comes back when the blocker has been read to its end
         try:
-            batch = source.next_batch(now, time_ns, flush=source in self._flush)
-            if batch is None and reader.held and not reader.more and slot.is_over(source):
-                batch = source.next_batch(now, time_ns, flush=True)
+            batch = self._next_batch(source, now, time_ns)
         except Truncated:
             self.files.freeze(slot)
             return
@@ -166,6 +164,17 @@ class Sender:
             self.add(source)
         else:
             self._at_end(source, sent=batch is not None)
+
+    def _next_batch(self, source: Source, now: float, time_ns: int) -> Batch | None:
+        """As `Source.next_batch`; an emptied file gives nothing before what it held in between has been looked for."""
+        reader, read_ns = source.reader, source.read_ns
+        batch = source.next_batch(now, time_ns, flush=source in self._flush)
+        if batch is None and reader.held and not reader.more and source.slot.is_over(source):
+            batch = source.next_batch(now, time_ns, flush=True)
+        if batch is not None and self.files.was_overtaken(source):
+            source.read_ns = read_ns
+            return None
+        return batch
 
     def _may_read(self, source: Source) -> bool:
         if source.slot.frozen or source.failed or source not in source.slot.files:

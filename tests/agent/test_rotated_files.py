@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -294,6 +296,35 @@ async def test_late_lines_in_an_older_file_do_not_hide_a_newer_one(
         if restarts:
             start_agent(log)
         await arrived(redis_fake, *before, f"late {restarts}", f"two {restarts}", f"three {restarts}")
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_bursts_of_copytruncate_beside_a_running_agent_lose_nothing_that_is_in_a_copy(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, seed: int
+) -> None:
+    """Whole generations come and go between two looks, and names change while they are looked at."""
+    chance = random.Random(seed)
+    log = logs / "web.log"
+    count = 0
+
+    def burst() -> None:
+        nonlocal count
+        for _ in range(chance.randrange(2, 6)):
+            for _ in range(chance.randrange(1, 30)):
+                write(log, str(count))
+                count += 1
+            copytruncate(log)
+            if chance.random() < 0.3:
+                time.sleep(chance.random() * 0.01)
+        write(log, str(count))
+        count += 1
+
+    write(log, "start")
+    start_agent(log)
+    await arrived(redis_fake, "start")
+    for _ in range(3):
+        await asyncio.to_thread(burst)
+        await arrived(redis_fake, "start", *map(str, range(count)))
 
 
 # by deleting
