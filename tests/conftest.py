@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.servers.syslog_peers",
     "tests.servers.syslog_receiver",
     "tests.servers.topologies",
+    "tests.servers.users",
 ]
 
 

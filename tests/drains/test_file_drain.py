@@ -160,9 +160,8 @@ async def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
                 pass
 
 
-@pytest.mark.needs("not-root")
-async def test_a_directory_or_file_that_is_not_writable_is_told(tmp_path: Path) -> None:
-    logs = tmp_path / "logs"
+async def test_a_directory_or_file_that_is_not_writable_is_told(unprivileged: Path) -> None:
+    logs = unprivileged / "logs"
     logs.mkdir()
     (logs / "out.log").touch(mode=0o400)
     with pytest.raises(Permanent, match=r"out\.log is not writable for user"):

@@ -49,9 +49,8 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
             prepare(path)
 
 
-@pytest.mark.needs("not-root")
-def test_a_directory_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "data"
+def test_a_directory_that_cannot_be_read_is_refused(unprivileged: Path) -> None:
+    path = unprivileged / "data"
     path.mkdir(mode=0)
     with pytest.raises(UsageError, match="Permission denied"):
         prepare(path)

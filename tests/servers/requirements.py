@@ -55,10 +55,6 @@ def _root() -> str | None:
     return None if os.geteuid() == 0 else "this needs root"
 
 
-def _not_root() -> str | None:
-    return "root may read everything: run this as another user" if os.geteuid() == 0 else None
-
-
 _REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "gcc": _program("gcc", "gcc libc6-dev"),
     "linux": _linux,
@@ -67,15 +63,11 @@ _REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "openssl": _program("openssl", "openssl"),
     "redis-server": _program("redis-server", "redis-server"),
     "root": _root,
-    "not-root": _not_root,
     "rsyslog": _program("rsyslogd", "rsyslog"),
     "rsyslog-tls": _rsyslog_tls,
     "syslog-ng": _syslog_ng,
     "tmux": _program("tmux", "tmux"),
 }
-
-_NEVER_FORCED = frozenset({"root", "not-root"})
-"""A machine cannot be both, so that nobody can demand that these are never missing."""
 
 
 @cache
@@ -92,6 +84,6 @@ def require(*what: str) -> None:
         reason = missing(name)
         if reason is None:
             continue
-        if os.environ.get("LOGYARD_TEST_REQUIRE_ALL") == "1" and name not in _NEVER_FORCED:
+        if os.environ.get("LOGYARD_TEST_REQUIRE_ALL") == "1":
             pytest.fail(f"LOGYARD_TEST_REQUIRE_ALL=1, but {reason}", pytrace=False)
         pytest.skip(reason)
