@@ -13,7 +13,7 @@ from logyard.errors import UsageError
 
 __all__ = ["FORMAT_NAMES", "Format", "make_format"]
 
-FORMAT_NAMES = ("json", "raw", "text", "logfmt", "systail", "apptail", "event")
+FORMAT_NAMES = ("json", "ecs", "loggly", "raw", "text", "logfmt", "systail", "apptail", "event")
 """What `make_format` takes, beside ``template=...``."""
 
 
@@ -42,6 +42,14 @@ def make_format(spec: str) -> Format:
         from logyard.formats.json import JsonFormat
 
         return JsonFormat()
+    if spec == "ecs":
+        from logyard.formats.ecs import EcsFormat
+
+        return EcsFormat()
+    if spec == "loggly":
+        from logyard.formats.loggly import LogglyFormat
+
+        return LogglyFormat()
     if spec == "raw":
         from logyard.formats.raw import RawFormat
 

@@ -15,6 +15,8 @@ from logyard.derive.time import time_value
 
 __all__ = [
     "ENVELOPE",
+    "LEVELS",
+    "as_object",
     "as_text",
     "free_name",
     "instance_number",
@@ -33,7 +35,7 @@ ENVELOPE = frozenset(
 _MAX_INSTANCE_DIGITS = 15
 _STRING = re.compile(STRING, re.DOTALL)
 _INTEGER = re.compile(rb"(?<![\w.+-])-?[0-9]{19,}+(?![.eE])")
-_LEVELS = 200
+LEVELS = 200
 """Objects and arrays within each other that are surely written again; orjson reads 1024 and writes 254."""
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 0 for byte in range(256))
 _LONG = b"0" * 19
@@ -43,17 +45,18 @@ _LONG = b"0" * 19
 def readable_lines(selection: Selection) -> list[bytes]:
     """The selected records as valid UTF-8: what is none is replaced by U+FFFD."""
     lines = selection.lines
-    if selection.batch.block.isascii():
+    block = selection.batch.block
+    if block.isascii() or (selection.batch.separator.isascii() and _is_utf8(block)):
         return lines
-    readable: list[bytes] = []
-    for line in lines:
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            readable.append(line.decode(errors="replace").encode())
-        else:
-            readable.append(line)
-    return readable
+    return [line if _is_utf8(line) else line.decode(errors="replace").encode() for line in lines]
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def json_objects(selection: Selection, lines: Sequence[bytes]) -> list[dict[str, Any] | None]:
@@ -67,8 +70,13 @@ def json_objects(selection: Selection, lines: Sequence[bytes]) -> list[dict[str,
         lines: their texts as `readable_lines` makes them.
     """
     if _LONG in selection.batch.block.translate(_DIGITS):
-        return [None if _LONG in line.translate(_DIGITS) and _loses(line) else _object(line) for line in lines]
+        return list(map(as_object, lines))
     return list(map(_object, lines))
+
+
+def as_object(line: bytes) -> dict[str, Any] | None:
+    """The object that a record in UTF-8 is, as `json_objects` finds it."""
+    return None if _LONG in line.translate(_DIGITS) and _loses(line) else _object(line)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
@@ -76,7 +84,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         found: dict[str, Any] = orjson.loads(line)
-        if len(line) > 2 * _LEVELS and line.count(b"{") + line.count(b"[") > _LEVELS:
+        if len(line) > 2 * LEVELS and line.count(b"{") + line.count(b"[") > LEVELS:
             orjson.dumps([found])
     except (orjson.JSONDecodeError, TypeError):
         return None
