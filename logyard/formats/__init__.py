@@ -13,7 +13,7 @@ from logyard.errors import UsageError
 
 __all__ = ["FORMAT_NAMES", "Format", "make_format"]
 
-FORMAT_NAMES = ("json", "ecs", "loggly", "raw", "text", "logfmt", "systail", "apptail", "event")
+FORMAT_NAMES = ("json", "nested", "ecs", "loggly", "raw", "text", "logfmt", "systail", "apptail", "event")
 """What `make_format` takes, beside ``template=...``."""
 
 
@@ -42,6 +42,10 @@ def make_format(spec: str) -> Format:
         from logyard.formats.json import JsonFormat
 
         return JsonFormat()
+    if spec == "nested":
+        from logyard.formats.nested import NestedFormat
+
+        return NestedFormat()
     if spec == "ecs":
         from logyard.formats.ecs import EcsFormat
 

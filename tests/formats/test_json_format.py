@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from logyard.batch import Selection
 from logyard.formats import make_format
 from logyard.formats.fields import ENVELOPE
+from logyard.formats.json import flat_objects
+from tests.formats.json_lines import HOSTILE, SHAPED, lines, read_strictly
 from tests.formats.sample_batches import OBSERVED_TEXT, ORIGIN, SYSTEM, batch_of, selections, whole
 
 FORMAT = make_format("json")
@@ -244,3 +246,64 @@ twice = st.lists(st.tuples(st.sampled_from(["a", "id", "level", "text", "id_"]),
 def test_names_that_the_application_writes_twice_come_out_once(selection: Selection) -> None:
     for line in FORMAT.encode(selection):
         read(line)
+
+
+@given(lines, st.booleans(), st.data())
+def test_a_copied_record_says_what_one_taken_apart_says(
+    records: list[bytes], partial: bool, data: st.DataObject
+) -> None:
+    batch = batch_of(*records, partial=partial)
+    chosen = sorted(data.draw(st.sets(st.integers(0, len(records) - 1))))
+    for selection in (Selection(batch), Selection(batch, chosen)):
+        documents = [read_strictly(document) for document in FORMAT.encode(selection)]
+        expected = [read_strictly(orjson.dumps(members)) for members in flat_objects(selection)]
+        assert documents == expected
+        assert [list(document) for document in documents] == [list(members) for members in expected]
+
+
+@pytest.mark.parametrize("line", [*HOSTILE, *(line[:-1] + b',"msg":"twice"}' for line in SHAPED[:2])])
+def test_a_record_that_cannot_be_copied_changes_nothing_for_its_neighbours(line: bytes) -> None:
+    documents = FORMAT.encode(whole(*SHAPED[:20], line, *SHAPED[20:]))
+    alone = [document for record in (*SHAPED[:20], line, *SHAPED[20:]) for document in FORMAT.encode(whole(record))]
+    assert [read_strictly(document)["text"] for document in documents] == [
+        read_strictly(document)["text"] for document in alone
+    ]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b'{"time":"%b","level":"%b",', b'{"level":"%b","time":"%b",', b'{ "time": "%b", "level": "%b", ',
+        b'{"time":"%b","lvl":"%b",', b'{"ts":"%b","level":"%b",', b'{"a":{"time":"%b"},"level":"%b",',
+        b'{"time":"%b","ts":"%b",', b'{"level":"%b","lvl":"%b",', b'{"time":"%b","log":{"level":"%b"},"level":"info",',
+    ],
+)  # fmt: skip
+def test_members_that_the_envelope_tells_are_left_out_wherever_they_stand(start: bytes) -> None:
+    values = [
+        (b"2026-11-22T09:30:00.123Z", b"info"), (b"2026-11-22T09:30:00.100Z", b"WARNING"), (b"never", b"loud"),
+        (b"2026-11-22T09:30:00.000Z", b"info"), (b"2026-11-22T10:30:00.000+01:00", b"error"),
+        (b"2026-11-22T09:33:20.000Z", b"info"), (b"2036-11-22T09:30:00.000Z", b"7"), (b"2026-11-22T09:30:00Z", b""),
+        (b"2026-11-22T09:30:00.1234567Z", b"info"), (b"2026-11-22 09:30:00.123", b"info"), (b"\\u0032", b"\\n"),
+    ]  # fmt: skip
+    forms = start.count(b"%b")
+    for first in values:
+        for second in (first, *values):
+            pairs = [first] * 20 + [second] * 3
+            records = []
+            for index, pair in enumerate(pairs):
+                ordered = pair[::-1] if start.startswith(b'{"level":"%b","time"') else pair
+                records.append(start % ordered[:forms] + b'"n":%d,"message":"m"}' % index)
+            selection = whole(*records)
+            found = [read_strictly(document) for document in FORMAT.encode(selection)]
+            assert found == [read_strictly(orjson.dumps(members)) for members in flat_objects(selection)]
+
+
+@pytest.mark.parametrize("gap", [b"", b" "])
+def test_records_of_one_shape_are_copied_as_they_are_written(gap: bytes) -> None:
+    rest = b'"msg":G"\\u00e9",G"n":G1e2}'.replace(b"G", gap)
+    record = b'{"time":G"2026-11-22T09:30:00.%03dZ",G"level":G"INFO",G'.replace(b"G", gap) + rest
+    documents = FORMAT.encode(whole(*[record % number for number in range(101, 130)]))
+    for number, document in enumerate(documents, 101):
+        assert document.startswith(b'{"time":"2026-11-22T09:30:00.%03dZ","key":' % number)
+        assert document.endswith(b"," + rest)
+        assert document.count(b'"time"') == document.count(b'"level"') == 1

@@ -1,0 +1,64 @@
+"""The cheapest document: what is the same for a whole batch, and the record inside of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logyard.batch import Batch, Selection
+from logyard.derive import rfc3339
+from logyard.formats.fields import instance_number
+from logyard.formats.objects import gather, json_strings, plain_objects
+from logyard.formats.splice import is_partial, members
+
+__all__ = ["NestedFormat"]
+
+
+class NestedFormat:
+    """``nested``: where a record is from, when it was read, and the record: under ``json`` or ``text``.
+
+    Nothing is looked for in a record, and nothing is made for each: neither its time, its severity nor its
+    identity is told.
+    """
+
+    name = "nested"
+
+    def encode(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
+        return self.block(selection).split(b"\n")[:-1]
+
+    def block(self, selection: Selection) -> bytes:
+        """As `logyard.formats.Format`."""
+        if not selection.count:
+            return b""
+        known = b"{" + members(_known(selection.batch))
+        groups = plain_objects(selection)
+        if len(groups) == 1 and groups[0].is_object and not is_partial(selection):
+            start = known + b',"json":'
+            # One join for all: a copy of each record less.
+            return b"".join((start, (b"}\n" + start).join(groups[0].lines), b"}\n"))
+        pieces = gather(
+            selection.count,
+            groups,
+            [
+                [b',"json":' + line for line in group.lines]
+                if group.is_object
+                else [b',"text":' + text for text in json_strings([line.decode() for line in group.lines])]
+                for group in groups
+            ],
+        )
+        if is_partial(selection):
+            pieces[-1] = b',"partial":true' + pieces[-1]
+        return b"".join((known, (b"}\n" + known).join(pieces), b"}\n"))
+
+
+def _known(batch: Batch) -> dict[str, Any]:
+    """What is the same for all records of a batch; what is unknown is left out."""
+    known: dict[str, Any] = {"observed": rfc3339(batch.time_ns), "key": batch.key, "node": batch.node}
+    if batch.app is not None:
+        known["app"] = batch.app
+    if batch.instance is not None:
+        known["instance"] = instance_number(batch.instance)
+    known["source"] = batch.source
+    if batch.cut:
+        known["truncated"] = batch.cut
+    return known
