@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.servers.processes import Processes, running
 from tests.servers.requirements import missing, require
+
+# The same examples each time, on any machine; `LOGYARD_TEST_EXPLORE=1 make test` looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.load_profile("explore" if os.environ.get("LOGYARD_TEST_EXPLORE") else "same")
 
 # A module comes after those that it imports: pytest rewrites assertions only in what is not yet imported.
 pytest_plugins = [
