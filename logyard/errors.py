@@ -11,6 +11,7 @@
         ├── NotConnected      the destination cannot be reached; nothing of this batch arrived for certain
         ├── RetryLater        the destination answered "not now"; ``delay`` seconds if it said when
         ├── TooLarge          the destination wants less at once; the batch is halved
+        ├── Refused           something in the batch is at fault, nobody says what; the batch is halved as well
         ├── PartialFailure    some records were refused: ``refused`` maps their position to the reason
         └── Permanent         trying again cannot help: the drain fails and waits for a person
 
@@ -30,6 +31,7 @@ __all__ = [
     "NotConnected",
     "PartialFailure",
     "Permanent",
+    "Refused",
     "RetryLater",
     "ServerError",
     "ServerFull",
@@ -103,6 +105,13 @@ class RetryLater(DrainError):
 
 class TooLarge(DrainError):
     """The destination refused the batch for its size."""
+
+
+class Refused(DrainError):
+    """The destination refused the batch for something that is in it, and did not say in which record.
+
+    The batch is halved until the records at fault stand alone; these go to the dead letters.
+    """
 
 
 class PartialFailure(DrainError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from logyard.batch import Selection
 from logyard.drain import Drain, Receipt
-from logyard.errors import DrainError, NotConnected, PartialFailure, RetryLater, TooLarge
+from logyard.errors import DrainError, NotConnected, PartialFailure, Refused, RetryLater, TooLarge
 from logyard.router.backoff import Backoff
 from logyard.router.dead import DeadLetters
 
@@ -76,7 +76,7 @@ class Sender:
             part = parts[0]
             try:
                 outcome.add(await self._once(part))
-            except TooLarge as error:
+            except (TooLarge, Refused) as error:
                 if sum(selection.count for selection in part) == 1:
                     outcome.dead += await self._dead.bury(part, {0: str(error)})
                     parts.pop(0)

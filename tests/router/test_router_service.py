@@ -12,7 +12,7 @@ from logyard import registry
 from logyard.bus.drains import DrainSpec, DrainStatus, add_drain, drain_status, remove_drain, set_paused
 from logyard.bus.groups import join
 from logyard.drain import Limits
-from logyard.errors import NotConnected, PartialFailure, Permanent, RetryLater, ServerFull, TooLarge
+from logyard.errors import NotConnected, PartialFailure, Permanent, Refused, RetryLater, ServerFull, TooLarge
 from logyard.router.service import RouterOptions, run_router
 from logyard.server import Server, connect, keys
 from tests.router.conftest import Destination, Writer, until
@@ -314,6 +314,27 @@ async def test_a_batch_that_is_too_large_is_halved_down_to_the_record_that_is(
     assert fields[b"id"] == b"app.web.0:%d" % offset
     (status,) = await drain_status(server)
     assert (status.delivered, status.dead) == (99, 1)
+
+
+async def test_of_a_batch_that_is_refused_only_the_records_at_fault_are_dead(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    bad = {b"line 0", b"line 42", b"line 43", b"line 99"}
+
+    async def strict(lines: list[bytes]) -> None:
+        if bad & set(lines):
+            raise Refused("400: no such field")
+
+    destinations["a"] = Destination(behave=strict)
+    await add(server, "a")
+    await writer.write("app.web", LINES)
+    router.start()
+    await settled(server, "a", 100)
+    assert destinations["a"].arrived == [line for line in LINES if line not in bad]
+    dead = await server.call("p00", "XRANGE", keys.dead_key("p00", "a"), "-", "+")
+    told = [dict(zip(entry[1][::2], entry[1][1::2], strict=True)) for entry in dead]
+    assert [fields[b"text"] for fields in told] == sorted(bad, key=LINES.index)
+    assert {fields[b"reason"] for fields in told} == {b"400: no such field"}
 
 
 async def test_of_a_partial_failure_each_record_ends_where_it_belongs(
