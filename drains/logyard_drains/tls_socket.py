@@ -21,7 +21,7 @@ from logyard_drains.stream_socket import CONNECT_TIMEOUT, StreamSocket, address_
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["PARAMETERS", "TlsSettings", "TlsSocket", "connect_tls"]
+__all__ = ["PARAMETERS", "TlsSettings", "TlsSocket", "connect_tls", "make_context", "tls_failure"]
 
 PARAMETERS = ("ca", "cert", "key", "servername")
 FIRST_ANSWER = 0.2
@@ -236,22 +236,31 @@ class TlsSocket(StreamSocket):
             self._end(self._translate(error))
 
     def _translate(self, error: ssl.SSLError) -> DrainError:
-        """A failure of TLS as one line that says what to do."""
-        import ssl
+        return tls_failure(self.name, self._servername, error)
 
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return Permanent(f"{self.name}: {_refusal(error, self._servername)}")
-        reason = (error.reason or str(error)).replace("_", " ").lower()
-        alert = reason.partition("alert ")[2]
-        if any(word in alert for word in _ABOUT_CERTIFICATES):
-            return Permanent(
-                f"{self.name}: the server refused our certificate ({alert}): set cert= and key= to ones that it trusts"
-            )
-        if alert in _ABOUT_PARAMETERS:
-            return Permanent(f"{self.name}: the server refused the TLS connection ({alert})")
-        if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"):
-            return Permanent(f"{self.name}: the server does not speak TLS on this port")
-        return NotConnected(f"{self.name}: TLS failed: {reason}")
+
+def tls_failure(name: str, servername: str, error: ssl.SSLError) -> DrainError:
+    """A failure of TLS as one line that says what to do.
+
+    Args:
+        name: of the server, for the line.
+        servername: the name that its certificate must have.
+    """
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Permanent(f"{name}: {_refusal(error, servername)}")
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    alert = reason.partition("alert ")[2]
+    if any(word in alert for word in _ABOUT_CERTIFICATES):
+        return Permanent(
+            f"{name}: the server refused our certificate ({alert}): set cert= and key= to ones that it trusts"
+        )
+    if alert in _ABOUT_PARAMETERS:
+        return Permanent(f"{name}: the server refused the TLS connection ({alert})")
+    if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"):
+        return Permanent(f"{name}: the server does not speak TLS on this port")
+    return NotConnected(f"{name}: TLS failed: {reason}")
 
 
 def _refusal(error: ssl.SSLCertVerificationError, servername: str) -> str:

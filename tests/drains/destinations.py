@@ -21,6 +21,7 @@ from logyard.drain import Context, Drain, DrainURI
 from logyard.errors import DrainError, NotConnected, Permanent
 from tests.drains.records import numbers_in
 from tests.drains.sinks import TcpSink, UdpSink
+from tests.servers.http_sink import HttpSink
 from tests.servers.redis import RedisServer, embedded_valkey
 
 __all__ = ["DESTINATIONS", "Destination"]
@@ -223,6 +224,48 @@ class RedisDestination(Destination):
         self.server.end()
 
 
+class HttpDestination(Destination):
+    module = "logyard_drains.http"
+    can_stall = True
+    can_close = True
+    secret = "a-secret-of-the-tests"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.sink = HttpSink()
+
+    @property
+    def address(self) -> str:
+        return f"http://user:{self.secret}@127.0.0.1:{self.sink.port}/in?header.X-Key={self.secret}&linger=0"
+
+    async def up(self) -> None:
+        self.sink.up()
+
+    async def down(self) -> None:
+        self.sink.down()
+
+    async def stall(self) -> None:
+        self.sink.stall()
+
+    async def go_on(self) -> None:
+        self.sink.go_on()
+
+    async def close(self) -> None:
+        # A connection alone that is closed is replaced by another one, which is what HTTP is for.
+        self.sink.down()
+
+    def data(self) -> bytes:
+        return self.sink.body
+
+
+class HttpSingleDestination(HttpDestination):
+    """One record a request."""
+
+    @property
+    def address(self) -> str:
+        return f"{super().address}&body=single&format=raw&compression=gzip"
+
+
 class StdoutDestination(Destination):
     """Standard output is a pipe, read by the test."""
 
@@ -285,6 +328,8 @@ class StdoutDestination(Destination):
 
 DESTINATIONS: dict[str, type[Destination]] = {
     "file": FileDestination,
+    "http": HttpDestination,
+    "http, one record a request": HttpSingleDestination,
     "redis": RedisDestination,
     "stdout": StdoutDestination,
     "syslog": SyslogDestination,
