@@ -217,7 +217,9 @@ class Delivery:
             if limits.linger:
                 taken += await self._linger(intake, limits.linger, limits.max_bytes, limits.max_records, taken)
             for one in taken:
-                self._tried[one.batch.key] = entry_number(one.batch.entry)
+                # Never lowered: what is tried again may be far behind what was tried before.
+                number = entry_number(one.batch.entry)
+                self._tried[one.batch.key] = max(number, self._tried.get(one.batch.key, number))
             flight = _Flight(_account(taken))
             selections = [Selection(one.batch) for one in taken]
             del taken

@@ -316,6 +316,30 @@ async def test_a_batch_that_is_too_large_is_halved_down_to_the_record_that_is(
     assert (status.delivered, status.dead) == (99, 1)
 
 
+async def test_what_is_tried_a_third_time_still_counts_as_sent_again(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    attempts: list[int] = []
+
+    async def flaky(lines: list[bytes]) -> None:
+        attempts.append(LINES.index(lines[0]))
+        # Nine sends arrive and are never confirmed; then not even the first one does.
+        if attempts.count(90) == 1 and attempts[-1] in {90, 0}:
+            raise NotConnected("gone")
+        if len(attempts) > 10:
+            destinations["a"].confirming = None
+
+    destinations["a"] = Destination(behave=flaky, limits=Limits(max_records=10), confirming=0)
+    await add(server, "a")
+    await writer.write("app.web", LINES)
+    router.start()
+    await until(lambda: len(attempts) >= 11, "the first attempt after the connection broke")
+    attempts.append(90)
+    await settled(server, "a", 100)
+    (status,) = await drain_status(server)
+    assert (status.delivered, status.resent) == (100, 100)
+
+
 async def test_of_a_batch_that_is_refused_only_the_records_at_fault_are_dead(
     server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
 ) -> None:
