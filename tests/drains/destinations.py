@@ -22,6 +22,7 @@ from logyard.errors import DrainError, NotConnected, Permanent
 from tests.drains.records import numbers_in
 from tests.drains.sinks import TcpSink, UdpSink
 from tests.servers.http_sink import HttpSink
+from tests.servers.loggly import Loggly
 from tests.servers.redis import RedisServer, embedded_valkey
 
 __all__ = ["DESTINATIONS", "Destination"]
@@ -266,6 +267,23 @@ class HttpSingleDestination(HttpDestination):
         return f"{super().address}&body=single&format=raw&compression=gzip"
 
 
+class LogglyDestination(HttpDestination):
+    module = "logyard_drains.loggly"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.loggly = Loggly(self.secret)
+        self.sink = self.loggly.sink
+
+    @property
+    def address(self) -> str:
+        return f"loggly+http://{self.secret}@127.0.0.1:{self.sink.port}?tag=web,prod&linger=0"
+
+    def data(self) -> bytes:
+        events = sorted(self.loggly.events, key=lambda event: event.connection)
+        return b"\n".join(event.text for event in events)
+
+
 class StdoutDestination(Destination):
     """Standard output is a pipe, read by the test."""
 
@@ -330,6 +348,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "file": FileDestination,
     "http": HttpDestination,
     "http, one record a request": HttpSingleDestination,
+    "loggly": LogglyDestination,
     "redis": RedisDestination,
     "stdout": StdoutDestination,
     "syslog": SyslogDestination,

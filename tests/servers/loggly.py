@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.servers.http_sink import HttpSink, Reply, Request
 
-__all__ = ["OK", "Event", "Loggly", "Misbehaviour"]
+__all__ = ["BLACK_HOLE", "OK", "Event", "Loggly", "Misbehaviour"]
 
 OK = b'{"response" : "ok"}'
 _PATH = re.compile(r"/bulk/([^/]+)/(?:tag/([^/]*)/?)?")
@@ -59,6 +59,9 @@ class Misbehaviour:
 
     reply: Reply
     stores: bool = False
+
+
+BLACK_HOLE = Misbehaviour(Reply(breaks="silence"))
 
 
 class Loggly:
