@@ -36,7 +36,7 @@ _PARAMETERS = (
     *http_client.PARAMETERS, "format", "body", "method", "bearer", "success", "max_bytes", "max_records", "linger",
     "content_type", "header.NAME", "query.NAME",
 )  # fmt: skip
-_JSON = frozenset({"json"})
+_JSON = frozenset({"json", "nested", "ecs", "loggly"})
 """Formats whose records are JSON values."""
 
 

@@ -1,8 +1,9 @@
-"""The program in docs/write-a-drain.md keeps the contract that the page explains."""
+"""The programs in docs/write-a-drain.md keep the contract that the page explains."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -12,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from logyard.drain import DrainURI
-from logyard.errors import NotConnected, RetryLater, UsageError
-from tests.drains.destinations import Destination
+from logyard.errors import NotConnected, Permanent, RetryLater, UsageError
+from tests.drains.destinations import CONTEXT, Destination, HttpDestination
 from tests.drains.records import numbered
 from tests.drains.test_contract import (  # noqa: F401 - they run here, with the destination of this page
     test_a_destination_that_is_down_is_told_and_taken_up_again,
@@ -24,19 +25,32 @@ from tests.drains.test_contract import (  # noqa: F401 - they run here, with the
     test_trying_the_address_changes_nothing,
     test_what_is_told_to_have_arrived_is_there_in_order,
 )
+from tests.servers.http_sink import Reply, Request
 
 PAGE = Path(__file__).parents[2] / "docs/write-a-drain.md"
 
 
+CODE = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def module_of(number: int) -> ModuleType:
+    """One of the page's programs, as a module."""
+    module = ModuleType(f"drain_{number}_of_the_page")
+    sys.modules[module.__name__] = module  # dataclasses look there
+    exec(compile(CODE[number], str(PAGE), "exec"), module.__dict__)
+    return module
+
+
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    """The page's first program, as a module."""
-    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert code is not None
-    module = ModuleType("unix_drain_of_the_page")
-    sys.modules[module.__name__] = module  # dataclasses look there
-    exec(compile(code[1], str(PAGE), "exec"), module.__dict__)
-    return module
+    """The page's first program."""
+    return module_of(0)
+
+
+@pytest.fixture(scope="module")
+def http_program() -> ModuleType:
+    """The page's second program."""
+    return module_of(1)
 
 
 class UnixDestination(Destination):
@@ -87,8 +101,34 @@ class UnixDestination(Destination):
         return bytes(self._received)
 
 
+class SplunkDestination(HttpDestination):
+    """A collector that takes events with the right token."""
+
+    def __init__(self, folder: Path, module: ModuleType) -> None:
+        super().__init__(folder)
+        self._module = module
+        self.sink.answer = self._answer
+
+    def _answer(self, request: Request) -> Reply:
+        if request.target != "/services/collector/event" or request.method != "POST":
+            return Reply(404)
+        if request.headers.get("authorization") != f"Splunk {self.secret}":
+            return Reply(403, b'{"text":"Invalid token","code":4}')
+        for line in request.body.splitlines():
+            assert json.loads(line).keys() == {"event"}
+        return Reply(200, b'{"text":"Success","code":0}')
+
+    @property
+    def drain(self) -> ModuleType:
+        return self._module
+
+    @property
+    def address(self) -> str:
+        return f"splunk+http://{self.secret}@127.0.0.1:{self.sink.port}"
+
+
 @pytest.fixture
-async def destination(tmp_path: Path, program: ModuleType) -> AsyncIterator[UnixDestination]:
+async def unix(tmp_path: Path, program: ModuleType) -> AsyncIterator[UnixDestination]:
     made = UnixDestination(tmp_path, program)
     await made.up()
     yield made
@@ -96,21 +136,48 @@ async def destination(tmp_path: Path, program: ModuleType) -> AsyncIterator[Unix
     await asyncio.gather(*made._serving)
 
 
-async def test_a_busy_destination_is_asked_again_over_the_same_connection(destination: UnixDestination) -> None:
-    async with destination.open() as drain:
-        destination.busy = True
+@pytest.fixture
+async def splunk(tmp_path: Path, http_program: ModuleType) -> AsyncIterator[SplunkDestination]:
+    made = SplunkDestination(tmp_path, http_program)
+    await made.up()
+    yield made
+    await made.end()
+
+
+@pytest.fixture(params=["unix", "splunk"])
+def destination(request: pytest.FixtureRequest, unix: UnixDestination, splunk: SplunkDestination) -> Destination:
+    return unix if request.param == "unix" else splunk
+
+
+async def test_a_busy_destination_is_asked_again_over_the_same_connection(unix: UnixDestination) -> None:
+    async with unix.open() as drain:
+        unix.busy = True
         with pytest.raises(RetryLater, match="is busy"):
             await drain.send([numbered(0, 3)])
-        destination.busy = False
+        unix.busy = False
         await drain.send([numbered(0, 3)])
-    assert destination.numbers() == [0, 1, 2]
+    assert unix.numbers() == [0, 1, 2]
 
 
-async def test_a_missing_socket_is_named(destination: UnixDestination) -> None:
-    await destination.down()
+async def test_a_missing_socket_is_named(unix: UnixDestination) -> None:
+    await unix.down()
     with pytest.raises(NotConnected, match=r"app\.sock: No such file or directory"):
-        async with destination.open():
+        async with unix.open():
             pass
+
+
+async def test_a_wrong_token_is_told_by_the_second_program(splunk: SplunkDestination) -> None:
+    config = splunk.drain.configure(DrainURI.parse(splunk.address.replace(splunk.secret, "another-token")))
+    assert "another-token" not in repr(config)
+    async with splunk.drain.open(config, CONTEXT) as drain:
+        with pytest.raises(Permanent, match=r"Invalid token.*the token is wrong or disabled") as caught:
+            await drain.send([numbered(0, 1)])
+    assert "another-token" not in str(caught.value)
+
+
+def test_an_address_without_a_token_is_refused_by_the_second_program(http_program: ModuleType) -> None:
+    with pytest.raises(UsageError, match="write splunk://TOKEN@host:8088"):
+        http_program.configure(DrainURI.parse("splunk://h:8088"))
 
 
 def test_wrong_addresses_are_refused(program: ModuleType) -> None:
@@ -119,7 +186,7 @@ def test_wrong_addresses_are_refused(program: ModuleType) -> None:
             program.configure(DrainURI.parse(uri))
 
 
-def test_the_example_is_short() -> None:
-    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert code is not None
-    assert len([line for line in code[1].splitlines() if line.strip()]) <= 60
+def test_the_examples_are_short() -> None:
+    assert len(CODE) == 2
+    for code in CODE:
+        assert len([line for line in code.splitlines() if line.strip()]) <= 60
