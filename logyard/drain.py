@@ -35,6 +35,7 @@ class DrainURI:
 
     Attributes:
         scheme, user, password, host, port, path: as in the URI, percent-decoded; "" or None where absent.
+        others: further hosts and their ports, where several are divided by commas.
         params: the query's parameters; each may occur once.
     """
 
@@ -45,6 +46,7 @@ class DrainURI:
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    others: tuple[tuple[str, int | None], ...] = ()
 
     @classmethod
     def parse(cls, text: str, params: Mapping[str, str] | None = None) -> DrainURI:
@@ -55,7 +57,11 @@ class DrainURI:
         """
         try:
             parts = urlsplit(text)
+            account, at, authority = parts.netloc.rpartition("@")
+            first, *further = authority.split(",")
+            parts = parts._replace(netloc=account + at + first)
             port = parts.port
+            others = tuple((host.hostname or "", host.port) for host in (urlsplit(f"//{each}") for each in further))
         except ValueError as error:
             raise UsageError(f"{mask_uri(text)!r} is not a drain's address: {error}") from None
         if not parts.scheme or "://" not in text:
@@ -75,10 +81,18 @@ class DrainURI:
             user=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
             params=merged,
+            others=others,
         )
 
-    def refuse_unknown(self, *known: str) -> None:
-        """Raise UsageError naming the first parameter that is not in ``known`` and what there is."""
+    def refuse_unknown(self, *known: str, several: bool = False) -> None:
+        """Raise UsageError naming the first parameter that is not in ``known`` and what there is.
+
+        Further hosts are refused as well, unless a drain takes ``several``.
+        """
+        if self.others and not several:
+            raise UsageError(f"{self.scheme}:// takes one host, and {len(self.others) + 1} are given")
+        if not all(host for host, _ in self.others):
+            raise UsageError(f"{self.scheme}:// names an empty host: write host1:port,host2:port")
         for name in self.params:
             if name not in known:
                 choices = ", ".join(sorted(known)) or "none"

@@ -20,6 +20,7 @@ hypothesis.settings.load_profile("explore" if os.environ.get("LOGYARD_TEST_EXPLO
 # A module comes after those that it imports: pytest rewrites assertions only in what is not yet imported.
 pytest_plugins = [
     "tests.servers.certificates",
+    "tests.servers.elasticsearch",
     "tests.servers.old_redis",
     "tests.servers.redis",
     "tests.servers.syslog_peers",

@@ -21,8 +21,9 @@ def batch_of(
     instance: str | None = "3",
     source: str = "stdout",
     time_ns: int = TIME_NS,
+    first: int = 0,
 ) -> Selection:
-    """One whole batch of these lines."""
+    """One whole batch of these lines, the first of which stands at the offset ``first``."""
     block, separator = join_records(lines)
     return Selection(
         Batch(
@@ -34,8 +35,8 @@ def batch_of(
             time_ns=time_ns,
             count=len(lines),
             origin="0123456789abcdef.1",
-            first=0,
-            last=len(block) + 1,
+            first=first,
+            last=first + len(block) + 1,
             block=block,
             separator=separator,
             entry="1-1",
@@ -44,9 +45,9 @@ def batch_of(
 
 
 def numbered(start: int, count: int, size: int = 40) -> Selection:
-    """Records that tell their number, of about ``size`` bytes."""
+    """Records that tell their number, of about ``size`` bytes; each has an identity of its own."""
     lines = [b"record-%d-" % number for number in range(start, start + count)]
-    return batch_of([line + b"x" * (size - len(line)) for line in lines])
+    return batch_of([line + b"x" * (size - len(line)) for line in lines], first=start * (size + 1))
 
 
 def numbers_in(data: bytes) -> list[int]:

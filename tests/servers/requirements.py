@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["find_program", "missing", "require", "syslog_ng_root"]
+__all__ = ["elasticsearch_home", "elasticsearch_java", "find_program", "missing", "require", "syslog_ng_root"]
 
+_FETCH_ELASTICSEARCH = Path(__file__).parents[2] / ".ci/elasticsearch"
 _SBIN = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 """Debian keeps servers where an unprivileged user's PATH does not look."""
 
@@ -22,11 +24,31 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *_SBIN)))
 
 
+def _cache() -> Path:
+    """Where .ci/run keeps what no package installs; later runs of the tests alone find it there."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logyard-ci"
+
+
+def elasticsearch_home() -> Path:
+    """The folder of an Elasticsearch: ``LOGYARD_TEST_ELASTICSEARCH_HOME``, or one that is fetched when first needed."""
+    if named := os.environ.get("LOGYARD_TEST_ELASTICSEARCH_HOME"):
+        return Path(named)
+    fetch = [_FETCH_ELASTICSEARCH, _cache()]
+    return Path(subprocess.run(fetch, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+
+
+def elasticsearch_java() -> Path | None:
+    """The folder of a Java for it: ``ES_JAVA_HOME``, Debian's Java 17 or 21, or what ``java`` is."""
+    if named := os.environ.get("ES_JAVA_HOME"):
+        return Path(named)
+    found = [home for version in (17, 21) for home in Path("/usr/lib/jvm").glob(f"java-{version}-openjdk-*")]
+    java = shutil.which("java")
+    return found[0] if found else Path(java).resolve().parent.parent if java else None
+
+
 def syslog_ng_root() -> Path | None:
     """Where syslog-ng is: ``/``, or ``LOGYARD_TEST_SYSLOG_NG``, a folder that its Debian package was unpacked into."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    # .ci/run unpacks it there, and later runs of the tests alone find it.
-    unpacked = os.environ.get("LOGYARD_TEST_SYSLOG_NG") or cache / "logyard-ci/syslog-ng"
+    unpacked = os.environ.get("LOGYARD_TEST_SYSLOG_NG") or _cache() / "syslog-ng"
     return next((root for root in (Path(unpacked), Path("/")) if (root / "usr/sbin/syslog-ng").exists()), None)
 
 
@@ -38,6 +60,19 @@ def _syslog_ng() -> str | None:
     if syslog_ng_root() is not None:
         return None
     return "syslog-ng is not there: unpack its package and name the folder in LOGYARD_TEST_SYSLOG_NG (.ci/run does)"
+
+
+def _elasticsearch_node() -> str | None:
+    if elasticsearch_java() is None:
+        return "there is no Java for Elasticsearch (Debian: apt-get install openjdk-17-jre-headless)"
+    here = os.environ.get("LOGYARD_TEST_ELASTICSEARCH_HOME") or next(_cache().glob("elasticsearch-*/bin"), None)
+    if here is None and not (find_program("mvn") and find_program("unzip")):
+        return "Elasticsearch is not there, nor what fetches it (Debian: apt-get install maven unzip)"
+    return None
+
+
+def _elasticsearch() -> str | None:
+    return None if os.environ.get("LOGYARD_TEST_ELASTICSEARCH") else _elasticsearch_node()
 
 
 def _rsyslog_tls() -> str | None:
@@ -56,6 +91,8 @@ def _root() -> str | None:
 
 
 _REQUIREMENTS: dict[str, Callable[[], str | None]] = {
+    "elasticsearch": _elasticsearch,
+    "elasticsearch-node": _elasticsearch_node,
     "gcc": _program("gcc", "gcc libc6-dev"),
     "linux": _linux,
     "logrotate": _program("logrotate", "logrotate"),

@@ -1,0 +1,269 @@
+"""Requests to the nodes of an Elasticsearch or OpenSearch, by the transport of the official client.
+
+The client's own layer above its transport is left out: it makes an object of each action and each item of an
+answer, and refuses servers that are no Elasticsearch. Bodies go through as they are, and answers come back as bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from logyard import __version__
+from logyard.errors import DrainError, NotConnected, Permanent
+from logyard.secret import Secret
+from logyard_drains.elasticsearch_answers import one_line, request_failure
+from logyard_drains.stream_socket import address_text
+from logyard_drains.tls_socket import tls_failure
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from elastic_transport import AsyncTransport, TransportError
+
+__all__ = ["Answer", "Cluster", "open_cluster"]
+
+_PIECE = 256 * 1024
+_BULK = "application/x-ndjson"
+_JSON = "application/json"
+_PRODUCT = "x-elastic-product"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Attributes:
+    status: the code.
+    body: as it came.
+    product: the server says that it is Elasticsearch.
+    retry_after: seconds that it asks us to wait, or None.
+    """
+
+    status: int
+    body: bytes
+    product: bool
+    retry_after: float | None = None
+
+    def json(self) -> Any:
+        """What the body holds, None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Cluster:
+    """Some nodes; each request goes to one of them, and to the next when that one cannot be reached.
+
+    Attributes:
+        name: for messages.
+    """
+
+    def __init__(self, transport: AsyncTransport, name: str, authorization: Secret | None, *, opensearch: bool) -> None:
+        self.name = name
+        self._transport = transport
+        self._authorization = authorization
+        self._opensearch = opensearch
+
+    async def request(
+        self, method: str, target: str, body: bytes | None = None, *, kind: str = _JSON, encoding: str = ""
+    ) -> Answer:
+        """One request.
+
+        Args:
+            target: path and query.
+            body: as it is sent; ``kind`` is its media type and ``encoding`` how it is compressed.
+
+        Raises:
+            NotConnected: no node can be reached, or the connection broke.
+            Permanent: certificates are refused.
+        """
+        from elastic_transport import TransportError
+
+        headers = {"accept": _JSON, "user-agent": f"logyard/{__version__}"}
+        if self._authorization is not None:
+            headers["authorization"] = self._authorization.reveal()
+        if body is not None:
+            headers["content-type"] = kind
+        if encoding:
+            headers["content-encoding"] = encoding
+        try:
+            answer = await self._transport.perform_request(
+                method, target, body=None if body is None else _payload(body), headers=headers
+            )
+        except TransportError as error:
+            failure = error
+        else:
+            meta = answer.meta
+            wait = meta.headers.get("retry-after") or ""
+            return Answer(
+                meta.status,
+                answer.body or b"",
+                meta.headers.get(_PRODUCT) == "Elasticsearch",
+                float(wait) if wait.isdecimal() else None,
+            )
+        raise self._translate(failure)
+
+    async def bulk(self, target: str, body: bytes, encoding: str) -> bytes:
+        """The answer, of status 200, to a ``_bulk`` request.
+
+        Raises:
+            DrainError: it was refused as a whole.
+        """
+        answer = await self.request("POST", target, body, kind=_BULK, encoding=encoding)
+        if answer.status != 200:
+            raise self.failure(answer)
+        return answer.body
+
+    async def check(self) -> None:
+        """Look whether this is a server that we can use, by a ``_bulk`` request that holds nothing.
+
+        Neither ``GET /`` nor the cluster's health will do: an account that may only create documents may see neither.
+
+        Raises:
+            DrainError: it is not, with what to do.
+        """
+        answer = await self.request("POST", "/_bulk", b"\n", kind=_BULK)
+        found = answer.json()
+        known = isinstance(found, dict) and "error" in found
+        if not known or not (answer.product or self._opensearch):
+            if answer.status in (401, 403, 429) or answer.status >= 500:
+                raise self.failure(answer)  # as a proxy in front answers, too
+            hint = "; for an OpenSearch write opensearch://" if known and not self._opensearch else ""
+            raise Permanent(f"{self.name}: what answers there ({answer.status}) is no {self._kind}{hint}")
+        # The role may allow to create documents in some indices only: a 403 here would be about all of them.
+        if answer.status != 400:
+            raise self.failure(answer)
+        if "media_type" in str(found["error"]):
+            raise self.failure(answer)
+
+    def failure(self, answer: Answer) -> DrainError:
+        """The error for an answer that is no success."""
+        return request_failure(answer.status, answer.body, self.name, answer.retry_after)
+
+    @property
+    def _kind(self) -> str:
+        return "OpenSearch" if self._opensearch else "Elasticsearch"
+
+    def _translate(self, error: TransportError) -> DrainError:
+        from elastic_transport import ConnectionTimeout, SerializationError
+
+        if isinstance(error, SerializationError):
+            return Permanent(f"{self.name}: what answers there is no {self._kind}")
+        if isinstance(error, ConnectionTimeout):
+            return NotConnected(f"{self.name}: no answer in time")
+        seen: BaseException | None = error.__context__
+        while seen is not None:
+            for found in (getattr(seen, "certificate_error", None), getattr(seen, "os_error", None), seen):
+                if isinstance(found, ssl.SSLError):
+                    return tls_failure(self.name, self._servername(seen), found)
+            if isinstance(seen, ssl.CertificateError):
+                return Permanent(f"{self.name}: {seen}")
+            seen = seen.__cause__ or seen.__context__
+        return NotConnected(f"{self.name}: {_reason(error)}")
+
+    def _servername(self, error: BaseException) -> str:
+        return str(getattr(error, "host", self.name))
+
+
+def _reason(error: TransportError) -> str:
+    """What went wrong below HTTP."""
+    seen = error.__context__
+    for found in (getattr(seen, "os_error", None), seen):
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno) if found.errno > 0 else found.strerror or "the name cannot be resolved"
+    text = one_line(str(error.message))
+    return "the connection broke" if text in ("", "None") else text
+
+
+def _payload(data: bytes) -> Any:
+    """A body that is written piece by piece, so that other tasks have their turn, and copied nowhere."""
+    from aiohttp.payload import Payload
+
+    class Body(Payload):
+        _autoclose = True
+
+        @property
+        def size(self) -> int:
+            return len(data)
+
+        def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+            return data.decode(encoding, errors)
+
+        async def write(self, writer: AbstractStreamWriter) -> None:
+            view = memoryview(data)
+            for start in range(0, len(data), _PIECE):
+                await writer.write(view[start : start + _PIECE])
+
+        async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+            await self.write(writer)
+
+    return Body(data)
+
+
+@asynccontextmanager
+async def open_cluster(
+    hosts: Sequence[tuple[str, int]],
+    context: ssl.SSLContext | None,
+    *,
+    path: str,
+    authorization: Secret | None,
+    connections: int,
+    opensearch: bool,
+) -> AsyncIterator[Cluster]:
+    """Nodes to send requests to; connects when the first one is sent.
+
+    Args:
+        hosts: names and ports.
+        context: for TLS, None without it.
+        path: in front of every target, as a proxy may want it.
+        authorization: the header's value.
+        connections: to one node at once.
+        opensearch: the servers need not say that they are Elasticsearch.
+    """
+    from elastic_transport import AsyncTransport, NodeConfig, Serializer
+
+    class Raw(Serializer):
+        """Bodies as they are, both ways."""
+
+        def dumps(self, data: Any) -> bytes:
+            return data  # type: ignore[no-any-return]
+
+        def loads(self, data: bytes) -> bytes:
+            return data
+
+    # What it has to say is raised; it would tell with a traceback that it tries the next node, and it makes text of
+    # each body for a log, whoever reads that.
+    own_log = logging.getLogger("elastic_transport")
+    own_log.setLevel(logging.CRITICAL)
+    own_log.propagate = False
+    nodes = [
+        NodeConfig(
+            "https" if context else "http",
+            host,
+            port,
+            path_prefix=path,
+            connections_per_node=connections,
+            request_timeout=None,  # whoever calls `send` has a limit
+            ssl_context=context,
+        )
+        for host, port in hosts
+    ]
+    # Trying once more is harmless, as each document has an id; a connection that a balancer closed while it was idle
+    # is no reason to begin anew.
+    transport = AsyncTransport(
+        nodes,
+        serializers=dict.fromkeys((_JSON, _BULK, "application/*", "text/*"), Raw()),
+        max_retries=max(1, len(hosts) - 1),
+        retry_on_status=(),
+        meta_header=False,
+    )
+    name = ",".join(address_text(host, port) for host, port in hosts)
+    try:
+        yield Cluster(transport, name, authorization, opensearch=opensearch)
+    finally:
+        await transport.close()
