@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from contextlib import AbstractAsyncContextManager
@@ -21,8 +22,10 @@ from logyard.drain import Context, Drain, DrainURI
 from logyard.errors import DrainError, NotConnected, Permanent
 from tests.drains.records import numbers_in
 from tests.drains.sinks import TcpSink, UdpSink
+from tests.servers.elasticsearch import Server, shared_elasticsearch
 from tests.servers.http_sink import HttpSink
 from tests.servers.loggly import Loggly
+from tests.servers.proxy import TcpProxy
 from tests.servers.redis import RedisServer, embedded_valkey
 
 __all__ = ["DESTINATIONS", "Destination"]
@@ -344,7 +347,51 @@ class StdoutDestination(Destination):
             writer.close()
 
 
+class ElasticsearchDestination(Destination):
+    """An index of its own in the server that all tests share, which is reached through a proxy."""
+
+    module = "logyard_drains.elasticsearch"
+    can_stall = True
+    can_close = True
+    secret = "a-secret-of-the-tests"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.index = f"contract-{secrets.token_hex(6)}"
+        self.proxy = TcpProxy(0)
+        self.server: Server | None = None
+
+    @property
+    def address(self) -> str:
+        return f"elasticsearch://somebody:{self.secret}@127.0.0.1:{self.proxy.port}?index={self.index}"
+
+    async def up(self) -> None:
+        if self.server is None:
+            self.server = await asyncio.to_thread(shared_elasticsearch)
+            self.proxy = TcpProxy(self.server.port)
+        await self.proxy.start()
+
+    async def down(self) -> None:
+        await self.proxy.stop()
+
+    async def stall(self) -> None:
+        self.proxy.flowing.clear()
+
+    async def go_on(self) -> None:
+        # A request that was given up would otherwise be carried out now, behind later ones.
+        await self.proxy.reset()
+        self.proxy.flowing.set()
+
+    async def close(self) -> None:
+        await self.down()
+
+    def data(self) -> bytes:
+        assert self.server is not None
+        return "\n".join(hit["_source"]["message"] for hit in self.server.documents(self.index)).encode()
+
+
 DESTINATIONS: dict[str, type[Destination]] = {
+    "elasticsearch": ElasticsearchDestination,
     "file": FileDestination,
     "http": HttpDestination,
     "http, one record a request": HttpSingleDestination,
