@@ -251,10 +251,10 @@ class ElasticsearchDrain:
         outcome = await self._bulk(records, normalise=False)
         if outcome is None:
             return None
-        refused, again, duplicated = outcome
-        if duplicated:
-            # Names that occur twice in an application's object are valid JSON, and cost more to find than to be told.
-            positions = sorted(duplicated)
+        refused, again, rewritable = outcome
+        if rewritable:
+            # Names that occur twice in an application's object are valid JSON; being told costs less than looking.
+            positions = sorted(rewritable)
             outcome = await self._bulk(_picked(records, positions), normalise=True)
             if outcome is not None:
                 for late, early in zip(outcome, (refused, again, refused), strict=True):
@@ -267,7 +267,7 @@ class ElasticsearchDrain:
     async def _bulk(
         self, records: Sequence[Selection], *, normalise: bool
     ) -> tuple[dict[int, str], dict[int, str], dict[int, str]] | None:
-        """One request: None when it took everything, else the refused, those for another time, and the duplicated."""
+        """One request: None when it took everything, else the refused, those for another time, and the rewritable."""
         documents = [self._encoder.encode(selection, normalise=normalise) for selection in records]
         body = b"".join(
             [
@@ -287,7 +287,7 @@ class ElasticsearchDrain:
             raise TooLarge(f"{self._cluster.name}: {verdicts.too_large}")
         flat = [document for made in documents for document in made]
         refused = {at: explained(reason, flat[at]) for at, reason in verdicts.refused.items()}
-        return refused, verdicts.again, verdicts.duplicated
+        return refused, verdicts.again, verdicts.rewritable
 
     def confirmed(self) -> None:
         """Returning from `send` says so."""

@@ -34,9 +34,11 @@ _DOCUMENT = {
 _DOCUMENT_TEXT = re.compile(
     "cannot be changed from type|Limit of (total fields|mapping depth|nested|field name length)|immense term"
     "|failed to parse|Malformed content|extra data after parsing|mapper \\[.*\\] (cannot|conflicts)"
-    "|object mapping|exceeds the maximum depth limit|reserved character|outside of ranges|field name|is too long"
+    "|object mapping|maximum depth limit|reserved character|outside of ranges|field name|is too long"
 )
 """What an ``illegal_argument_exception`` says when it is about the document."""
+_REWRITABLE = re.compile(r"Duplicate field|exceeds the maximum depth limit")
+"""What is said of objects that hold a name twice, or nest deeper than ``flattened`` takes."""
 _WAITING = {
     "cluster_block_exception",  # read-only, flood stage, no master: at whatever status it comes
     "validation_exception",  # "maximum normal shards open"
@@ -109,14 +111,14 @@ class Verdicts:
     Attributes:
         refused: position to the reason.
         again: position to the reason.
-        duplicated: positions whose documents hold a name twice, with the reason.
+        rewritable: positions of documents that may get in when they are written anew, with the reason.
         failing: why the drain cannot go on, None when it can.
         too_large: why it should be less at once, None when it need not.
     """
 
     refused: dict[int, str] = field(default_factory=dict)
     again: dict[int, str] = field(default_factory=dict)
-    duplicated: dict[int, str] = field(default_factory=dict)
+    rewritable: dict[int, str] = field(default_factory=dict)
     failing: str | None = None
     too_large: str | None = None
 
@@ -180,8 +182,8 @@ def _judge_error(verdicts: Verdicts, unknown: dict[int, str], position: int, sta
         if passes_never(text):
             verdicts.too_large = shown(error)
         verdicts.again[position] = shown(error)
-    elif "Duplicate field" in text:
-        verdicts.duplicated[position] = _reason(error)
+    elif _REWRITABLE.search(text):
+        verdicts.rewritable[position] = _reason(error)
     elif kind in _DOCUMENT or (kind == "illegal_argument_exception" and _DOCUMENT_TEXT.search(text)):
         verdicts.refused[position] = _reason(error)
     elif kind == "illegal_argument_exception" and (advice := _advice(text)):

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from logyard.batch import Batch
 from logyard.errors import UsageError
+from logyard.names import application_of
 
 __all__ = ["IndexName", "data_stream", "index_pattern"]
 
@@ -44,7 +45,7 @@ class IndexName:
 
     def of(self, batch: Batch, stamp: str = "") -> str:
         """The name for records of a batch whose time begins with ``stamp``."""
-        app = batch.app or batch.key
+        app = batch.app or application_of(batch.key) or batch.key
         return _filled(self, app, batch.instance or "", batch.key, batch.node, batch.source, stamp)
 
     @property

@@ -19,47 +19,30 @@ PRIORITY = 150
 _OURS = "logyard"
 
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
-_TEXT = {"type": "text"}
-_DATE = {"type": "date"}
-_LONG = {"type": "long"}
 # The application's own fields, whatever they are called and hold, under one field: no mapping can grow or conflict.
 # A key and its value together must stay below 32766 bytes, of which a character takes up to four.
 _OWN = {"type": "flattened", "ignore_above": 1024, "depth_limit": 100}
 _MAPPINGS: dict[str, Any] = {
-    # What has no place below stays in the document, and is not searched: nothing makes the mapping grow.
+    # `logyard.formats.ecs` writes these. What has no place here stays in the document and is not searched: nothing
+    # makes the mapping grow.
     "dynamic": False,
     "properties": {
-        "@timestamp": _DATE,
-        "message": _TEXT,
+        "@timestamp": {"type": "date"},
         "ecs": {"properties": {"version": _KEYWORD}},
-        "event": {
-            "properties": {
-                "created": _DATE,
-                "dataset": _KEYWORD,
-                "id": _KEYWORD,
-                "kind": _KEYWORD,
-                "module": _KEYWORD,
-                "original": {"type": "keyword", "index": False, "doc_values": False},
-            }
-        },
-        "host": {"properties": {"hostname": _KEYWORD, "name": _KEYWORD}},
+        "event": {"properties": {"id": _KEYWORD}},
+        "host": {"properties": {"name": _KEYWORD}},
         "json": _OWN,
-        "labels": {"type": "flattened", "ignore_above": 1024},
-        "log": {
+        "log": {"properties": {"file": {"properties": {"path": _KEYWORD}}, "level": _KEYWORD}},
+        "logyard": {
             "properties": {
-                "file": {"properties": {"path": _KEYWORD}},
-                "level": _KEYWORD,
-                "logger": _KEYWORD,
-                "offset": _LONG,
-                "original_length": _LONG,
+                "key": _KEYWORD,
+                "partial": {"type": "boolean"},
                 "source": _KEYWORD,
-                "syslog": {"properties": {"priority": _LONG}},
+                "truncated": {"type": "long"},
             }
         },
-        "service": {
-            "properties": {"name": _KEYWORD, "node": {"properties": {"name": _KEYWORD}}, "type": _KEYWORD},
-        },
-        "tags": _KEYWORD,
+        "message": {"type": "text"},
+        "service": {"properties": {"name": _KEYWORD, "node": {"properties": {"name": _KEYWORD}}}},
     },
 }
 

@@ -96,15 +96,24 @@ class Server:
             return False
         return status == 200 and answer["status"] in ("green", "yellow")
 
-    def documents(self, index: str) -> list[dict[str, Any]]:
-        """Everything in an index or data stream, in the order of its arrival; nothing when there is none."""
+    def documents(self, index: str, *fields: str) -> list[dict[str, Any]]:
+        """Everything in an index or data stream, in the order of its arrival; nothing when there is none.
+
+        Args:
+            fields: those of a document that are asked for; all when none are given.
+        """
         status, _ = self.ask("POST", f"/{index}/_refresh")
         if status == 404:
             return []
         found: list[dict[str, Any]] = []
         after: list[Any] = []
         while True:
-            query: dict[str, Any] = {"size": 10_000, "sort": ["_seq_no"], **({"search_after": after} if after else {})}
+            query: dict[str, Any] = {
+                "size": 10_000,
+                "sort": ["_seq_no"],
+                "_source": fields or True,
+                **({"search_after": after} if after else {}),
+            }
             hits = self.call("POST", f"/{index}/_search?allow_no_indices=true", query)["hits"]["hits"]
             if not hits:
                 return found
@@ -173,15 +182,24 @@ class ElasticsearchNode(Server):
             subprocess.run(["chown", "-R", "nobody:nogroup", *own], check=True)
             folder.chmod(0o755)
             become = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-        self._command: list[str | Path] = [
-            *("env", *(f"{name}={value}" for name, value in environment.items()), *become),
-            *(folder / "home/bin/elasticsearch", *(f"-E{name}={value}" for name, value in everything.items())),
-        ]
+        settings_given = [f"-E{name}={value}" for name, value in everything.items()]
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        self._command = ["env", *variables, *become, str(folder / "home/bin/elasticsearch"), *settings_given]
 
     def launch(self) -> None:
         """Start it without waiting."""
         (self.folder / "pid").unlink(missing_ok=True)
-        watch = ["setsid", "--fork", "sh", "-c", _WATCH, "watch", str(self._owner), self.folder, self._note]
+        watch: list[str | Path] = [
+            "setsid",
+            "--fork",
+            "sh",
+            "-c",
+            _WATCH,
+            "watch",
+            str(self._owner),
+            self.folder,
+            self._note,
+        ]
         subprocess.run([*watch, *self._command], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_for((self.folder / "pid").exists, "the node to have a process")
 
