@@ -61,6 +61,9 @@ class Sender:
         self._waiting = waiting
         self._chance = chance
         self._timeout = drain.limits.timeout
+        # A destination that says "not now" is asked again by one of the sends in the air; the others wait for it.
+        self._asking: int | None = None
+        self._answered = asyncio.Event()
 
     async def send(self, records: Sequence[Selection]) -> Outcome:
         """Send until the destination, or the dead-letter stream, has every record.
@@ -70,6 +73,13 @@ class Sender:
             ConnectionLost, ServerError: a dead letter could not be stored.
         """
         outcome = Outcome()
+        try:
+            await self._send(records, outcome)
+        finally:
+            self._let_go(outcome)
+        return outcome
+
+    async def _send(self, records: Sequence[Selection], outcome: Outcome) -> None:
         parts: list[Sequence[Selection]] = [records]
         attempt = 0
         while parts:
@@ -89,19 +99,18 @@ class Sender:
                 if not error.again:
                     parts.pop(0)
                     attempt = 0
+                    self._let_go(outcome)
                     continue
                 parts[0] = select(part, sorted(error.again))
-                await self._pause(error, None, attempt)
-                attempt += 1
+                attempt += await self._pause(outcome, error, None, attempt)
                 continue
             except RetryLater as error:
-                await self._pause(error, error.delay, attempt)
-                attempt += 1
+                attempt += await self._pause(outcome, error, error.delay, attempt)
                 continue
             self.sends += 1
             parts.pop(0)
             attempt = 0
-        return outcome
+            self._let_go(outcome)
 
     async def _once(self, records: Sequence[Selection]) -> Receipt | None:
         try:
@@ -110,13 +119,25 @@ class Sender:
         except TimeoutError:
             raise NotConnected(f"the destination took nothing for {self._timeout:g} s") from None
 
-    async def _pause(self, error: DrainError, delay: float | None, attempt: int) -> None:
+    async def _pause(self, who: Outcome, error: DrainError, delay: float | None, attempt: int) -> int:
+        """Wait before the next attempt; 0 if another send made it and this one has only waited for that."""
         self._waiting(error)
+        if self._asking not in {None, id(who)}:
+            await self._answered.wait()
+            return 0
+        self._asking = id(who)
+        self._answered.clear()
         before = asyncio.get_running_loop().time()
         wait = self._backoff.delay(attempt, self._chance()) if delay is None else delay
         await self._sleep(wait)
         if asyncio.get_running_loop().time() - before < wait * 0.9:
             raise NotConnected(f"stopped while waiting: {error}")
+        return 1
+
+    def _let_go(self, who: Outcome) -> None:
+        if self._asking == id(who):
+            self._asking = None
+            self._answered.set()
 
 
 def split(records: Sequence[Selection]) -> list[list[Selection]]:

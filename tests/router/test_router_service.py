@@ -504,6 +504,36 @@ async def test_several_requests_in_flight_lose_and_repeat_nothing(
     assert most == 3
 
 
+async def test_of_several_requests_in_flight_one_asks_again_when_the_destination_says_not_now(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    flying = refused = most_later = 0
+    all_in_the_air = asyncio.Event()
+
+    async def not_now(lines: list[bytes]) -> None:
+        nonlocal flying, refused, most_later
+        if refused >= 9:
+            return
+        flying += 1
+        if flying == 3:
+            all_in_the_air.set()
+        if refused >= 3:
+            most_later = max(most_later, flying)
+        await all_in_the_air.wait()
+        await asyncio.sleep(0.001)
+        flying -= 1
+        refused += 1
+        raise RetryLater("not now", 0.0)
+
+    destinations["a"] = Destination(behave=not_now, limits=Limits(max_records=10, in_flight=3))
+    await writer.write("app.web", LINES)
+    await add(server, "a")
+    router.start()
+    await settled(server, "a", 100)
+    assert most_later == 1
+    assert sorted(destinations["a"].arrived) == sorted(LINES)
+
+
 async def test_records_removed_before_the_drain_had_them_are_counted_as_dropped(
     server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
 ) -> None:
