@@ -12,7 +12,7 @@ from typing import Any
 from logyard.batch import Batch, Selection
 from logyard.formats.moments import moments
 from logyard.formats.objects import Group, divide, gather, json_strings, normalised
-from logyard.formats.splice import at, identities, is_partial, members, spliced
+from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced
 
 __all__ = ["ECS_VERSION", "EcsFormat"]
 
@@ -52,7 +52,7 @@ def _documents(selection: Selection, normalise: bool, marks: dict[str, Any]) -> 
     groups = divide(selection)
     if normalise:
         groups = [part for group in groups for part in _rewritten(group, selection.count)]
-    ids = identities(selection)
+    ids = offsets(selection)
     known = _known(selection.batch, marks)
     made = [_of_group(group, at(ids, group.positions), selection.batch, known) for group in groups]
     return gather(selection.count, groups, made)
@@ -61,10 +61,11 @@ def _documents(selection: Selection, normalise: bool, marks: dict[str, Any]) -> 
 def _of_group(group: Group, ids: Sequence[bytes], batch: Batch, known: tuple[bytes, bytes]) -> list[bytes]:
     stamps, levels = moments(group, batch.time_ns)
     log, rest = known
+    identity = b',"event":{"id":"' + origin(batch)
     middles = {}
     for level in set(levels):
         inside = b",".join(filter(None, (b'"level":"%b"' % level if level else b"", log)))
-        middles[level] = b'"' + (b',"log":{' + inside + b"}" if inside else b"") + rest + b',"event":{"id":"'
+        middles[level] = b'"' + (b',"log":{' + inside + b"}" if inside else b"") + rest + identity
     messages: bytes | Iterable[bytes]
     if not group.is_object:
         texts = json_strings([line.decode() for line in group.lines])

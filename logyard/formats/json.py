@@ -27,7 +27,7 @@ from logyard.formats.fields import (
 from logyard.formats.moments import moments
 from logyard.formats.objects import Group, divide, gather, json_strings
 from logyard.formats.shapes import Shape
-from logyard.formats.splice import at, identities, is_partial, members, spliced
+from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced
 
 __all__ = ["JsonFormat", "flat_objects"]
 
@@ -49,7 +49,7 @@ class JsonFormat:
         if not selection.count:
             return []
         groups = divide(selection)
-        ids = identities(selection)
+        ids = offsets(selection)
         made = [_of_group(group, at(ids, group.positions), selection) for group in groups]
         documents = gather(selection.count, groups, made)
         alone = [index for index, document in enumerate(documents) if not document]
@@ -95,8 +95,13 @@ def _of_group(group: Group, ids: Sequence[bytes], selection: Selection) -> list[
     behind = b'"' + (b',"truncated":%d' % batch.cut if batch.cut else b"")
     texts = group.messages() if group.is_object else [b""] * total
     if b"" in texts:
-        texts = [text or whole for text, whole in zip(texts, _all_of_them(group.lines), strict=True)]
-    pieces = (b'{"time":"', times, list(map(middles.__getitem__, levels)), texts, b',"id":"', ids)
+        # All of the record as it was read, which may have had white space around it.
+        lines = at(readable_lines(selection), group.positions)
+        whole = json_strings([line.decode() for line in lines])
+        texts = (
+            whole if not group.is_object else [text or all_of_it for text, all_of_it in zip(texts, whole, strict=True)]
+        )
+    pieces = (b'{"time":"', times, list(map(middles.__getitem__, levels)), texts, b',"id":"' + origin(batch), ids)
     if group.shape is None:
         return spliced(total, *pieces, behind + b"}")
     told = group.shape.fields.keys() & _TOLD
@@ -119,10 +124,6 @@ def _of_group(group: Group, ids: Sequence[bytes], selection: Selection) -> list[
 def _middle(known: bytes, level: bytes) -> bytes:
     """What stands between a record's time and its text."""
     return b'"' + known + (b',"level":"%b"' % level if level else b"") + b',"text":'
-
-
-def _all_of_them(lines: Sequence[bytes]) -> list[bytes]:
-    return json_strings([line.decode() for line in lines])
 
 
 def _bodies(group: Group, shape: Shape, told: Set[str]) -> list[bytes] | None:

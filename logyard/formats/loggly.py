@@ -14,7 +14,7 @@ from logyard.formats.fields import as_object, instance_number
 from logyard.formats.framing import cut_text
 from logyard.formats.moments import moments
 from logyard.formats.objects import Group, divide, gather, json_strings
-from logyard.formats.splice import at, identities, is_partial, members, spliced
+from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced
 
 __all__ = ["EVENT_LIMIT", "LogglyFormat"]
 
@@ -63,7 +63,7 @@ def _events(selection: Selection, marks: dict[str, Any]) -> list[bytes]:
     if not selection.count:
         return []
     groups = divide(selection)
-    ids = identities(selection)
+    ids = offsets(selection)
     batch = selection.batch
     known = members(_known(batch) | marks)
     return gather(
@@ -75,7 +75,8 @@ def _of_group(group: Group, ids: Sequence[bytes], batch: Batch, known: bytes) ->
     stamps, levels = moments(group, batch.time_ns)
     total = len(group.lines)
     plain = b',"logyard":{' + known
-    middles = {level: (plain + b',"level":"%b"' % level if level else plain) + b',"id":"' for level in set(levels)}
+    end = b',"id":"' + origin(batch)
+    middles = {level: (plain + b',"level":"%b"' % level if level else plain) + end for level in set(levels)}
     ours = spliced(total, b'"', list(map(middles.__getitem__, levels)), ids, b'"}')
     if not group.is_object:
         texts = json_strings([line.decode() for line in group.lines])

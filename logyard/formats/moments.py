@@ -56,11 +56,26 @@ def canonical(times: Sequence[str], observed_ns: int) -> list[bytes] | None:
         return None
     if not all(text[column::width].isdigit() for column in range(_WHOLE, width - 1)):
         return None
-    for second in {time[:19] for time in times}:
+    seconds = {time[:19] for time in _ends(times, text, width) or times}
+    for second in seconds:
         ns = iso_second(second.encode(), b"Z") if second[4] == "-" and second[10] == "T" else None
         if plausible(ns, observed_ns) is None or plausible((ns or 0) + SECOND, observed_ns) is None:
             return None
     return _shortened(list(map(str.encode, times)), b"000Z" in text)
+
+
+def _ends(times: Sequence[str], text: bytes, width: int) -> tuple[str, str] | None:
+    """The first and the last of times within one minute, if they are; then all are times if these two are.
+
+    Args:
+        times: of ``width`` ASCII characters each.
+        text: all of them in one.
+    """
+    first, last = min(times), max(times)
+    # What is between two texts in order, and these begin alike, begins so, too.
+    if first[:17] != last[:17] or not text[18::width].isdigit():
+        return None
+    return (first, last) if not text[17::width].translate(None, b"012345") else None
 
 
 def _shortened(texts: list[bytes], needed: bool) -> list[bytes]:

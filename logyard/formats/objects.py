@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -20,6 +21,7 @@ from logyard.formats.shapes import Shape, decode_each, find_shape
 
 __all__ = ["Group", "divide", "gather", "json_strings", "normalised", "plain_objects"]
 
+_BRACE = ord("{")
 _SPACE = b" \t\r\n"
 _ROUNDS = 3
 """How many shapes are looked for in a batch."""
@@ -131,9 +133,10 @@ def _divided(selection: Selection, rounds: int) -> list[Group]:
         objects, places = _at(objects, no), _at(places, no)
         if not yes:
             break
-    yes, no = _parted(
-        [_sane(line, found) for line, found in zip(objects, decode_each(_any_object, objects), strict=True)]
-    )
+    found = decode_each(_any_object, objects)
+    if objects and max(map(len, objects)) > 2 * LEVELS:
+        found = list(map(_sane, objects, found))
+    yes, no = _parted(found)
     add(_at(objects, yes), _at(places, yes), True)
     known = {place for group in groups for place in group.positions or range(total)}
     if len(known) < total:
@@ -170,7 +173,7 @@ def normalised(line: bytes) -> bytes | None:
 def _candidates(selection: Selection, lines: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[int]]:
     """The records that open a brace, and where they stand; without white space before it and line ends."""
     many_lines = selection.batch.separator != b"\n" or b"\r" in selection.batch.block
-    if not many_lines and {line[:1] for line in lines} == {b"{"}:
+    if not many_lines and all(lines) and set(map(itemgetter(0), lines)) == {_BRACE}:
         return lines, range(len(lines))
     objects: list[bytes] = []
     places: list[int] = []

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, count, repeat
-from operator import add
+from itertools import accumulate, repeat
 from typing import Any
 
 import orjson
 
-from logyard.batch import Selection
+from logyard.batch import Batch, Selection
 
-__all__ = ["at", "identities", "is_partial", "members", "spliced"]
+__all__ = ["at", "is_partial", "members", "offsets", "origin", "spliced"]
 
 
 def spliced(total: int, *pieces: bytes | Iterable[bytes]) -> list[bytes]:
@@ -30,19 +29,23 @@ def at(column: Sequence[bytes], positions: Sequence[int] | None) -> Sequence[byt
     return column if positions is None else [column[position] for position in positions]
 
 
-def identities(selection: Selection) -> list[bytes]:
-    """What each selected record is, the same however often it is sent (`logyard.batch.Batch.identity`)."""
+def offsets(selection: Selection) -> list[bytes]:
+    """Each selected record's offset in its source, in digits; behind `origin` it is the record's identity."""
     if not selection.count:
         return []
-    offsets: Iterable[int]
+    found: Sequence[int]
     if selection.positions is None:
-        offsets = map(add, accumulate(map(len, selection.lines), initial=selection.batch.first), count())
-        offsets = tuple(offsets)[:-1]
+        found = list(accumulate((len(line) + 1 for line in selection.lines), initial=selection.batch.first))
+        found.pop()
     else:
-        offsets = tuple(selection.offsets())
-    # One text of all is made and cut again, which takes half as long as making each.
-    line = selection.batch.identity(0).removesuffix("0").encode().replace(b"%", b"%%") + b"%d\n"
-    return (line * selection.count % offsets).split(b"\n")[:-1]
+        found = selection.offsets()
+    # Written as one array and cut again, which takes a quarter of the time that writing each takes.
+    return orjson.dumps(found)[1:-1].split(b",")
+
+
+def origin(batch: Batch) -> bytes:
+    """What stands before an offset in an identity (`logyard.batch.Batch.identity`), within a JSON string."""
+    return orjson.dumps(batch.identity(0).removesuffix("0"))[1:-1]
 
 
 def is_partial(selection: Selection) -> bool:

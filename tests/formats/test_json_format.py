@@ -254,11 +254,19 @@ def test_a_copied_record_says_what_one_taken_apart_says(
 ) -> None:
     batch = batch_of(*records, partial=partial)
     chosen = sorted(data.draw(st.sets(st.integers(0, len(records) - 1))))
+    for record in records[:4]:
+        FORMAT.encode(whole(*[record] * 16))  # so that its shape is known
     for selection in (Selection(batch), Selection(batch, chosen)):
         documents = [read_strictly(document) for document in FORMAT.encode(selection)]
         expected = [read_strictly(orjson.dumps(members)) for members in flat_objects(selection)]
         assert documents == expected
         assert [list(document) for document in documents] == [list(members) for members in expected]
+
+
+def test_the_text_of_a_copied_record_is_all_of_it_with_the_white_space_around_it() -> None:
+    for line in (b'\t{"a":1}', b'{"a":1} ', b' {"a":1}\r'):
+        for document in FORMAT.encode(whole(*[line] * 20)):
+            assert read_strictly(document)["text"] == line.decode()
 
 
 @pytest.mark.parametrize("line", [*HOSTILE, *(line[:-1] + b',"msg":"twice"}' for line in SHAPED[:2])])
