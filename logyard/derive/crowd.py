@@ -41,7 +41,8 @@ class Crowd:
 
     def level(self, text: bytes) -> Level | None:
         """The severity that an element of ``levels`` means; None: it has to be looked for elsewhere in the line."""
-        (found,) = self._level.decode([(text,)])
+        # Of several groups one captured it; which one makes no difference to what it means.
+        (found,) = self._level.decode([(text,), *[(b"",)] * (len(self._level.blank) - 1)])
         return None if found is None else Level(found)
 
     def second(self, text: bytes) -> int | None:
@@ -72,11 +73,14 @@ def read_crowd(lines: Sequence[bytes], observed_ns: int) -> Crowd | None:
 def _read(head: Head, lines: Sequence[bytes], observed_ns: int) -> Crowd | None:
     captures = dict(head.captures)
     level, time = captures[0], captures[1]
-    if time.second is None or len(level.blank) != 1:
+    if time.second is None:
         return None
     groups = match_all(head, lines)
     if groups is None:
         return None
     at = 0 if head.captures[0][0] == 0 else len(time.blank)
     start = 0 if at else len(level.blank)
-    return Crowd(groups[at], groups[start], groups[start + 1], level, time, observed_ns)
+    levels = groups[at]
+    for other in groups[at + 1 : at + len(level.blank)]:
+        levels = [text or captured for text, captured in zip(levels, other, strict=True)]
+    return Crowd(levels, groups[start], groups[start + 1], level, time, observed_ns)

@@ -183,7 +183,8 @@ class SyslogFormat:
     def _record_heads(self, selection: Selection, rest: bytes) -> list[bytes]:
         batch, lines = selection.batch, selection.lines
         if self._record_time and self._severity is None and self.rfc == 5424:
-            crowd = read_crowd(lines, batch.time_ns)
+            # Objects keep the digits that they were written with; text has six, whoever its neighbours are.
+            crowd = read_crowd(lines, batch.time_ns) if lines[0][:1] == b"{" else None
             heads = None if crowd is None else self._crowd_heads(crowd, rest)
             if heads is not None:
                 return heads

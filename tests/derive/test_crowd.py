@@ -62,6 +62,34 @@ def test_an_ordinary_batch_is_a_crowd() -> None:
     assert meant(lines[:1]) == derive(lines[:1], OBSERVED)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            moments,
+            st.sampled_from(LEVELS),
+            st.sampled_from(
+                ["{0} {1} x", "{0} [{1}] x", "{0} app.{1}: x", "{0} level={1}", "{0} [a] INFO: {1}", "{1}"]
+            ),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.integers(0, 6),
+)
+def test_a_crowd_of_text_means_what_its_lines_mean(records: list[tuple[datetime, str, str]], digits: int) -> None:
+    lines = [form.format(stamp(moment, digits, ""), level.upper()).encode() for moment, level, form in records]
+    found = meant(lines)
+    if found is not None:
+        assert found == derive(lines, OBSERVED)
+
+
+@pytest.mark.parametrize("mark", [b"ERROR", b"[error]"])
+def test_an_ordinary_batch_of_text_is_a_crowd(mark: bytes) -> None:
+    lines = [b"2026-01-02 03:04:%02d,%03d main %b x" % (n % 60, n, mark) for n in range(100)]
+    assert meant(lines) is not None
+    assert meant(lines) == derive(lines, OBSERVED)
+
+
 @pytest.mark.parametrize(
     "line",
     [
