@@ -18,7 +18,16 @@ RECORDS = whole(*BLOCKS[0].encode().splitlines())
 
 
 @pytest.mark.parametrize(
-    "name", ["json", "logfmt", "text", "template={time} {app}.{instance} {level} {json.msg|text} user={json.user.id}"]
+    "name",
+    [
+        "json",
+        "ecs",
+        "loggly",
+        "nested",
+        "logfmt",
+        "text",
+        "template={time} {app}.{instance} {level} {json.msg|text} user={json.user.id}",
+    ],
 )
 def test_the_page_shows_what_a_format_writes(name: str) -> None:
     assert make_format(name).block(RECORDS).decode().strip("\n") in BLOCKS
