@@ -52,7 +52,7 @@ class JsonFormat:
         ids = offsets(selection)
         made = [_of_group(group, at(ids, group.positions), selection) for group in groups]
         documents = gather(selection.count, groups, made)
-        alone = [index for index, document in enumerate(documents) if not document]
+        alone = [index for index, document in enumerate(documents) if not document] if b"" in documents else []
         if is_partial(selection) and alone[-1:] != [selection.count - 1]:
             alone.append(selection.count - 1)
         if alone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from logyard.batch import Batch, Selection
@@ -34,8 +35,7 @@ class NestedFormat:
         groups = plain_objects(selection)
         if len(groups) == 1 and groups[0].is_object and not is_partial(selection):
             start = known + b',"json":'
-            # One join for all: a copy of each record less.
-            return b"".join((start, (b"}\n" + start).join(groups[0].lines), b"}\n"))
+            return _joined(start, groups[0].lines)
         pieces = gather(
             selection.count,
             groups,
@@ -48,7 +48,17 @@ class NestedFormat:
         )
         if is_partial(selection):
             pieces[-1] = b',"partial":true' + pieces[-1]
-        return b"".join((known, (b"}\n" + known).join(pieces), b"}\n"))
+        return _joined(known, pieces)
+
+
+def _joined(start: bytes, records: Sequence[bytes]) -> bytes:
+    """Each record behind ``start``, before a brace and a newline."""
+    first, *rest = records
+    if not rest:
+        return b"%b%b}\n" % (start, first)
+    # One join and no concatenation: another copy of a block costs more than all the rest.
+    rest[-1] += b"}\n"
+    return (b"}\n" + start).join((start + first, *rest))
 
 
 def _known(batch: Batch) -> dict[str, Any]:

@@ -138,8 +138,8 @@ def _divided(selection: Selection, rounds: int) -> list[Group]:
         found = list(map(_sane, objects, found))
     yes, no = _parted(found)
     add(_at(objects, yes), _at(places, yes), True)
-    known = {place for group in groups for place in group.positions or range(total)}
-    if len(known) < total:
+    if sum(len(group.lines) for group in groups) < total:
+        known = {place for group in groups for place in group.positions or ()}
         texts = [place for place in range(total) if place not in known]
         add(_at(lines, texts), texts)
     return groups
