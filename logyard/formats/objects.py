@@ -23,6 +23,7 @@ __all__ = ["Group", "divide", "gather", "json_strings", "normalised", "plain_obj
 
 _BRACE = ord("{")
 _SPACE = b" \t\r\n"
+_OPENINGS = b"{" + _SPACE
 _ROUNDS = 3
 """How many shapes are looked for in a batch."""
 _T = TypeVar("_T")
@@ -179,7 +180,10 @@ def _candidates(selection: Selection, lines: Sequence[bytes]) -> tuple[Sequence[
     places: list[int] = []
     for place, line in enumerate(lines):
         text = line
-        if line[:1] != b"{" or many_lines:
+        head = line[:1]
+        if head != b"{" or many_lines:
+            if head not in _OPENINGS:
+                continue
             text = line.strip(_SPACE)
             if text[:1] != b"{":
                 continue

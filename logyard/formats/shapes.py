@@ -106,10 +106,12 @@ def find_shape(lines: Sequence[bytes]) -> Shape | None:
         lines: at least one.
     """
     samples = (lines[0], lines[len(lines) // 2], lines[-1])
-    for place, shape in enumerate(_shapes):
-        if any(map(shape.fits, samples)):
+    different = set(samples)
+    known = list(_shapes)
+    for place, shape in enumerate(known):
+        if any(map(shape.fits, different)):
             if place:
-                _shapes.insert(0, _shapes.pop(place))
+                _remember(shape, known)
             return shape
     if len(lines) < _LEARN_FROM:
         return None
@@ -119,11 +121,15 @@ def find_shape(lines: Sequence[bytes]) -> Shape | None:
         if kind is None:
             continue
         if kind in seen and (learned := _make(kind)) is not None:
-            _shapes.insert(0, learned)
-            del _shapes[_REMEMBERED:]
+            _remember(learned, known)
             return learned
         seen.append(kind)
     return None
+
+
+def _remember(shape: Shape, known: Sequence[Shape]) -> None:
+    # In one step, since formats may run in several threads.
+    _shapes[:] = [shape, *(other for other in known if other is not shape)][:_REMEMBERED]
 
 
 def _quotes(line: bytes) -> int:
