@@ -141,7 +141,7 @@ def _divided(selection: Selection, rounds: int) -> list[Group]:
     add(_at(objects, yes), _at(places, yes), True)
     if sum(len(group.lines) for group in groups) < total:
         known = {place for group in groups for place in group.positions or ()}
-        texts = [place for place in range(total) if place not in known]
+        texts = [place for place in range(total) if place not in known] if known else range(total)
         add(_at(lines, texts), texts)
     return groups
 
@@ -156,10 +156,11 @@ def gather(total: int, groups: Sequence[Group], documents: Sequence[Sequence[_T]
     """
     if len(groups) == 1:
         return list(documents[0])
-    placed: dict[int, _T] = {}
+    placed: list[Any] = [None] * total
     for group, made in zip(groups, documents, strict=True):
-        placed.update(zip(group.positions or range(total), made, strict=True))
-    return list(map(placed.__getitem__, range(total)))
+        for place, document in zip(group.positions or range(total), made, strict=True):
+            placed[place] = document
+    return placed
 
 
 def normalised(line: bytes) -> bytes | None:
@@ -178,12 +179,9 @@ def _candidates(selection: Selection, lines: Sequence[bytes]) -> tuple[Sequence[
         return lines, range(len(lines))
     objects: list[bytes] = []
     places: list[int] = []
-    for place, line in enumerate(lines):
-        text = line
-        head = line[:1]
-        if head != b"{" or many_lines:
-            if head not in _OPENINGS:
-                continue
+    for place in [place for place, line in enumerate(lines) if line[:1] in _OPENINGS]:
+        text = line = lines[place]
+        if many_lines or line[:1] != b"{":
             text = line.strip(_SPACE)
             if text[:1] != b"{":
                 continue
