@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from logyard.filters.error import FilterError
+from logyard.filters.fields import columns, values
+from logyard.filters.filter import Filter, Highlight, Query, compile_filter, parse_query
 from logyard.filters.parsing import SavedFilters, parse, parse_pipes
 from logyard.filters.pipes import Context, Count, Fields, Function, Limit, Pipe, Sort, Stats, Top
 from logyard.filters.tree import FieldPath, Node, terms, wording
@@ -12,17 +14,24 @@ __all__ = [
     "Count",
     "FieldPath",
     "Fields",
+    "Filter",
     "FilterError",
     "Function",
+    "Highlight",
     "Limit",
     "Node",
     "Pipe",
+    "Query",
     "SavedFilters",
     "Sort",
     "Stats",
     "Top",
+    "columns",
+    "compile_filter",
     "parse",
     "parse_pipes",
+    "parse_query",
     "terms",
+    "values",
     "wording",
 ]

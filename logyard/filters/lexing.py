@@ -53,7 +53,7 @@ _COMPARISONS = {">", ">=", "<", "<="}
 _SMART = {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "«": '"', "»": '"'}
 _LONE_OPERATOR = re.compile(r":|[<>=!]=?|=~|!~|==|~(?=\s|\Z)")
 _SLASHED = re.compile(r"/.*[\\\[\]^$+?{}].*/[a-z]?|/.*\.\*.*/[a-z]?", re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _AFTER_QUOTE = re.compile(r"[\s()|]|\Z")
 _EXPECTED_LEVELS = "trace debug info notice warn error critical alert emergency"
 _TEXT = FieldPath("text", envelope=True)
@@ -117,7 +117,12 @@ class Lexer:
             )
         control = _CONTROL.search(self._text)
         if control is not None:
-            raise self.error("a control character stands here", control.start(), control.end(), "remove it")
+            raise self.error(
+                "expected text: a control character, or a byte that is no UTF-8, stands here",
+                control.start(),
+                control.end(),
+                "remove it",
+            )
         while self._skip_space():
             if self._peek() == "|" and not self._text.startswith("||", self._at):
                 break

@@ -14,7 +14,7 @@ from logyard.filters.lexing import Lexeme, Lexer, Saved
 from logyard.filters.pipe_lexing import PipeLexer
 from logyard.filters.pipe_reading import read_pipe
 from logyard.filters.pipes import Pipe
-from logyard.filters.tree import And, Everything, Node, Not, Or
+from logyard.filters.tree import Everything, Node, all_of, any_of, height, negation
 from logyard.filters.wrong_order import explain
 
 __all__ = ["MAX_TERMS", "SavedFilters", "parse", "parse_pipes"]
@@ -145,10 +145,10 @@ class _Parsing:
                     if count > MAX_TERMS:
                         raise lexer.error(f"the filter has more than {MAX_TERMS:,} terms", 0, 1, "use fewer")
             node = _joined(str(part.data), [node for node, _ in nodes])
-            height = max(height for _, height in nodes) + 1
-            if height > _MAX_NESTING and part.data != "negation":
+            levels = max(levels for _, levels in nodes) + 1
+            if levels > _MAX_NESTING and part.data != "negation":
                 raise lexer.error("the filter is nested too deeply", 0, 1, "use fewer parentheses and saved filters")
-            built[id(part)] = (node, height if node is not nodes[0][0] else height - 1)
+            built[id(part)] = (node, levels if node is not nodes[0][0] else levels - 1)
         top = tree.children[0] if tree.children else None
         if isinstance(top, Tree) and top.data == "any_of":
             return built[id(top)][0], count
@@ -160,7 +160,7 @@ class _Parsing:
         assert not isinstance(value, str)
         if isinstance(value, Saved):
             node, count = self._named(value.name, lexeme, lexer)
-            return node, count, height_of(node)
+            return node, count, height(node)
         return value, 1, 1
 
     def _named(self, name: str, lexeme: Lexeme, lexer: Lexer) -> tuple[Node, int]:
@@ -191,30 +191,8 @@ class _Parsing:
         return f"`logyard filter save {name} FILTER` makes one; {quoted}"
 
 
-def height_of(node: Node) -> int:
-    """Levels of a tree."""
-    if isinstance(node, Not):
-        return 1 + height_of(node.part)
-    if isinstance(node, And | Or):
-        return 1 + max(map(height_of, node.parts))
-    return 1
-
-
 def _joined(kind: str, nodes: list[Node]) -> Node:
-    """The node of a rule; what adds nothing (a group of one, NOT NOT, an OR inside an OR) leaves no trace."""
+    """The node of a rule."""
     if kind == "negation":
-        part = nodes[0]
-        return part.part if isinstance(part, Not) else Not(part)
-    if len(nodes) == 1:
-        return nodes[0]
-    if kind == "any_of":
-        return Or(tuple(_flat(nodes, Or)))
-    return And(tuple(_flat(nodes, And)))
-
-
-def _flat(nodes: list[Node], kind: type[And] | type[Or]) -> Iterator[Node]:
-    for node in nodes:
-        if isinstance(node, kind):
-            yield from node.parts
-        else:
-            yield node
+        return negation(nodes[0])
+    return any_of(nodes) if kind == "any_of" else all_of(nodes)

@@ -8,7 +8,7 @@ quotes taken apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -32,6 +32,10 @@ __all__ = [
     "Not",
     "Or",
     "Term",
+    "all_of",
+    "any_of",
+    "height",
+    "negation",
     "terms",
     "wording",
 ]
@@ -162,6 +166,30 @@ class Or:
 
 Term: TypeAlias = Everything | Contains | Matches | Like | Exact | Exists | Compare | LevelIn
 Node: TypeAlias = Term | Not | And | Or
+
+
+def negation(part: Node) -> Node:
+    """What ``part`` does not match; of a negation its part."""
+    return part.part if isinstance(part, Not) else Not(part)
+
+
+def all_of(parts: Sequence[Node]) -> Node:
+    """What matches all parts (at least one); an `And` inside adds no level."""
+    flat = [one for part in parts for one in (part.parts if isinstance(part, And) else (part,))]
+    return flat[0] if len(flat) == 1 else And(tuple(flat))
+
+
+def any_of(parts: Sequence[Node]) -> Node:
+    """What matches at least one of the parts (at least one); an `Or` inside adds no level."""
+    flat = [one for part in parts for one in (part.parts if isinstance(part, Or) else (part,))]
+    return flat[0] if len(flat) == 1 else Or(tuple(flat))
+
+
+def height(node: Node) -> int:
+    """Levels of the tree."""
+    if isinstance(node, Not):
+        return 1 + height(node.part)
+    return 1 + max(map(height, node.parts)) if isinstance(node, And | Or) else 1
 
 
 def terms(node: Node, *, negated: bool = False) -> Iterator[tuple[Term, bool]]:

@@ -1,0 +1,135 @@
+"""One look at a batch: what the terms of a filter need of it, each made once and only when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from logyard.batch import Batch, Selection
+from logyard.derive import Level, levels
+from logyard.filters.fields import Members, readable
+from logyard.filters.tree import FieldPath
+
+__all__ = ["Look", "Positions", "Search"]
+
+Positions: TypeAlias = Sequence[int]
+"""Records of the batch, ascending; a `range` for all of them."""
+Search: TypeAlias = Callable[[bytes, int], Any]
+"""The `search` of a compiled RE2 expression."""
+
+_NEWLINE = b"\n"
+_TRIED = 64
+"""Hits after which a search that is only meant to spare parsing is given up if it spares little."""
+
+
+class Look:
+    """A batch, and what was found out about it so far.
+
+    Args:
+        batch: the records.
+        members: reads the JSON fields of the whole filter; None when it asks for none.
+        shared: whether several terms ask for them.
+    """
+
+    def __init__(self, batch: Batch, members: Members | None, *, shared: bool) -> None:
+        self.batch = batch
+        self.count = batch.count
+        self._members = members
+        self._rows: dict[int, Any] | None = {} if shared else None
+        self._levels: dict[int, Level | None] = {}
+
+    @cached_property
+    def is_utf8(self) -> bool:
+        block = self.batch.block
+        if block.isascii():
+            return True
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """The records as valid UTF-8."""
+        return self.batch.lines if self.is_utf8 else readable(Selection(self.batch))
+
+    @cached_property
+    def block(self) -> bytes:
+        """The records as valid UTF-8, joined as they are in the batch."""
+        return self.batch.block if self.is_utf8 else self.batch.separator.join(self.lines)
+
+    @cached_property
+    def lowered(self) -> list[bytes]:
+        """The records with ASCII's capitals made small."""
+        return self.batch.block.lower().split(self.batch.separator)
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether records are lines: none holds a newline, and newlines stand between them."""
+        return self.batch.separator == _NEWLINE
+
+    @cached_property
+    def has_unicode_escapes(self) -> bool:
+        r"""Whether a letter may be written in JSON as ``\u0041``."""
+        block = self.batch.block
+        return b"\\" in block and b"\\u" in block  # a single byte is looked for much faster
+
+    def levels(self, positions: Positions) -> list[Level | None]:
+        """The severity of each record."""
+        known = self._levels
+        lines = self.batch.lines
+        if not known:
+            found = levels(lines if len(positions) == len(lines) else [lines[at] for at in positions])
+            known.update(zip(positions, found, strict=True))
+            return found
+        new = [at for at in positions if at not in known]
+        if new:
+            known.update(zip(new, levels([lines[at] for at in new]), strict=True))
+        return [known[at] for at in positions]
+
+    def values(self, positions: Positions, path: FieldPath) -> list[Any]:
+        """A field of each record's JSON."""
+        members = self._members
+        assert members is not None
+        known = self._rows
+        if known is None:
+            return members.column(self._read(members, positions), path)
+        if not known:
+            rows = self._read(members, positions)
+            known.update(zip(positions, rows, strict=True))
+        else:
+            new = [at for at in positions if at not in known]
+            if new:
+                known.update(zip(new, self._read(members, new), strict=True))
+            rows = [known[at] for at in positions]
+        return members.column(rows, path)
+
+    def _read(self, members: Members, positions: Positions) -> list[Any]:
+        lines = self.lines
+        return members.rows(lines if len(positions) == len(lines) else [lines[at] for at in positions])
+
+    def hits(self, search: Search, block: bytes, *, worth: bool = False) -> list[int] | None:
+        """The records in which a search finds something, by searching the whole block.
+
+        Args:
+            search: what is searched; must not find anything that reaches over a separator.
+            block: the batch's block, or `block`.
+            worth: give up and return None when most records are hit.
+        """
+        separator = self.batch.separator
+        found: list[int] = []
+        count, find = block.count, block.find
+        at = line = 0
+        while (hit := search(block, at)) is not None:
+            start = hit.start()
+            line += count(separator, at, start)
+            found.append(line)
+            if worth and len(found) == _TRIED and line < 4 * _TRIED:
+                return None
+            at = find(separator, start) + 1
+            if not at:
+                break
+            line += 1
+        return found
