@@ -54,6 +54,7 @@ _SMART = {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "«": '"',
 _LONE_OPERATOR = re.compile(r":|[<>=!]=?|=~|!~|==|~(?=\s|\Z)")
 _SLASHED = re.compile(r"/.*[\\\[\]^$+?{}].*/[a-z]?|/.*\.\*.*/[a-z]?", re.DOTALL)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+_BETWEEN_VALUES = re.compile(r"[\s,|&]+(?:(?:AND|OR|and|or)[\s,|&]+)*")
 _AFTER_QUOTE = re.compile(r"[\s()|]|\Z")
 _EXPECTED_LEVELS = "trace debug info notice warn error critical alert emergency"
 _TEXT = FieldPath("text", envelope=True)
@@ -118,7 +119,7 @@ class Lexer:
         control = _CONTROL.search(self._text)
         if control is not None:
             raise self.error(
-                "expected text: a control character, or a byte that is no UTF-8, stands here",
+                "expected text, not a control character or broken UTF-8",
                 control.start(),
                 control.end(),
                 "remove it",
@@ -209,8 +210,10 @@ class Lexer:
             if self._text.startswith(sign, start):
                 raise self.error(f"{sign} is no operator here", start, start + len(sign), f"write {instead}")
         if self._peek() == "!":
+            word = _BARE.match(self._text, start + 1)
+            left_out = "word" if word is None else word[0]
             raise self.error(
-                "! is no operator here", start, start + 1, "write -word, -field:value or NOT (...) to leave records out"
+                "! is no operator here", start, start + 1, f"write -{left_out}, or NOT (...) to leave records out"
             )
         self._refuse_smart_quote()
         lone = _LONE_OPERATOR.match(self._text, start)
@@ -228,7 +231,8 @@ class Lexer:
     def _lone_operator(self, found: re.Match[str]) -> FilterError:
         sign = found[0]
         before = self._found[-1] if self._found else None
-        following = _BARE.match(self._text, found.end() + len(_SPACE.match(self._text, found.end())[0]))  # type: ignore[index]
+        gap = _SPACE.match(self._text, found.end())
+        following = _BARE.match(self._text, found.end() if gap is None else gap.end())
         if before is not None and before.kind == "TERM" and following is not None:
             name = self._text[before.start : before.stop]
             return self.error(
@@ -305,13 +309,12 @@ class Lexer:
     def _nothing_follows(self, found: re.Match[str]) -> FilterError:
         gap = _SPACE.match(self._text, found.end())
         following = None if gap is None else _BARE.match(self._text, gap.end())
-        hint = f'write "{found[0]}" in quotes to search for this text'
-        if following is not None:
-            hint = f"write {found[0]}{following[0]} without a space; {hint[6:]} is a search for the text".replace(
-                '" in quotes to search for this text is a search for the text', '" in quotes searches for that text'
+        if following is None:
+            hint = (
+                f'write {found[1]}:* for records that have the field, or "{found[0]}" in quotes to search for this text'
             )
         else:
-            hint = f"write {found[1]}:* for records that have the field, or {hint[6:]}"
+            hint = f'write {found[0]}{following[0]} without a space; "{found[0]}" in quotes searches for this text'
         return self.error(f"expected a value right behind {found[0]}", found.start(), found.end(), hint)
 
     def _refuse_glued(self, text: str, start: int) -> None:
@@ -388,13 +391,18 @@ class Lexer:
                     f"expected a value right behind {field.written}",
                     field.start,
                     start,
-                    f"write {field.written}value without a space",
+                    f"write {field.written}{self._example(field)} without a space",
                 )
             self._at = word.end()
             self._refuse_glued_value(field, word[0])
             parts = _wildcard_parts(word[0])
             text = "*".join(parts) if field.operator != "=" else _unescape(word[0])
         return self._meaning(field, parts, text, start)
+
+    def _example(self, field: _Field) -> str:
+        if field.path == FieldPath("level", envelope=True):
+            return "warn"
+        return "500" if field.operator in _COMPARISONS else "value"
 
     def _refuse_glued_value(self, field: _Field, text: str) -> None:
         if self._peek() in ('"', "("):
@@ -485,8 +493,7 @@ class Lexer:
         start = self._at
         self._at += 1
         self._found.append(Lexeme("LPAR", "(", field.start, self._at))
-        values: list[str] = []
-        expect_value = True
+        expect_value = empty = True
         while True:
             if not self._skip_space():
                 raise self.error(
@@ -496,7 +503,7 @@ class Lexer:
             char = self._peek()
             if char == ")":
                 if expect_value:
-                    what = "another value behind OR" if values else "values"
+                    what = "values" if empty else "another value behind OR"
                     raise self.error(f"expected {what}", at, at + 1, f"write {field.path}:(one OR another)")
                 self._at += 1
                 self._add("RPAR", ")", at)
@@ -508,15 +515,14 @@ class Lexer:
                 expect_value = True
                 continue
             if not expect_value:
-                raise self._missing_or(field, values)
+                raise self._missing_or(field)
             if keyword is not None or char in "(|,-!&":
                 raise self._no_value(field, keyword, at)
-            term, written = self._choice_value(field)
+            term = self._choice_value(field)
             self._found.append(Lexeme("TERM", term, at, self._at))
-            values.append(written)
-            expect_value = False
+            expect_value, empty = False, False
 
-    def _choice_value(self, field: _Field) -> tuple[Node, str]:
+    def _choice_value(self, field: _Field) -> Node:
         at = self._at
         operator = re.compile(r">=|<=|>|<|~(?=[\"'])").match(self._text, at)
         if operator is not None:
@@ -529,9 +535,9 @@ class Lexer:
                 "expected OR, not a comma, between values",
                 self._at - 1,
                 self._at,
-                f"write {field.path}:({written[:-1]} OR ...)",
+                self._proposed_group(field),
             )
-        return term, written
+        return term
 
     def _no_value(self, field: _Field, keyword: re.Match[str] | None, at: int) -> FilterError:
         if keyword is not None or self._peek() == "-":
@@ -543,22 +549,28 @@ class Lexer:
         sign = self._peek()
         return self.error(f"expected a value of {field.path}, not {sign}", at, at + 1, f"write {field.path}:(a OR b)")
 
-    def _missing_or(self, field: _Field, values: list[str]) -> FilterError:
+    def _missing_or(self, field: _Field) -> FilterError:
         at = self._at
         if self._peek() in "|,&" or self._text.startswith("AND", at):
             sign = re.compile(r"\|+|&+|,|AND").match(self._text, at)
             end = at + 1 if sign is None else sign.end()
-            return self.error(
-                f"expected OR between the values of {field.path}", at, end, f"write {field.path}:({values[0]} OR ...)"
-            )
+            return self.error(f"expected OR between the values of {field.path}", at, end, self._proposed_group(field))
         following = _BARE.match(self._text, at)
-        others = "..." if following is None else following[0]
         return self.error(
             f"expected OR between the values of {field.path}",
             at,
-            at + len(others) if following else at + 1,
-            f"write {field.path}:({' OR '.join([*values, others])})",
+            at + 1 if following is None else following.end(),
+            self._proposed_group(field),
         )
+
+    def _proposed_group(self, field: _Field) -> str:
+        """The group that was probably meant, with an OR between all values."""
+        start = field.start + len(field.written) + 1
+        inner = self._text[start:].partition(")")[0]
+        values = [value for value in _BETWEEN_VALUES.split(inner) if value]
+        if len(values) < 2 or len(inner) > 80 or set(inner) & set("\"'("):
+            values = [*values[:1], "..."]
+        return f"write {field.path}{field.operator}({' OR '.join(values)})"
 
     # --- strings and regular expressions
 

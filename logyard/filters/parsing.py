@@ -14,7 +14,7 @@ from logyard.filters.lexing import Lexeme, Lexer, Saved
 from logyard.filters.pipe_lexing import PipeLexer
 from logyard.filters.pipe_reading import read_pipe
 from logyard.filters.pipes import Pipe
-from logyard.filters.tree import Everything, Node, all_of, any_of, height, negation
+from logyard.filters.tree import Everything, Node, Not, all_of, any_of, height, negation
 from logyard.filters.wrong_order import explain
 
 __all__ = ["MAX_TERMS", "SavedFilters", "parse", "parse_pipes"]
@@ -145,10 +145,10 @@ class _Parsing:
                     if count > MAX_TERMS:
                         raise lexer.error(f"the filter has more than {MAX_TERMS:,} terms", 0, 1, "use fewer")
             node = _joined(str(part.data), [node for node, _ in nodes])
-            levels = max(levels for _, levels in nodes) + 1
-            if levels > _MAX_NESTING and part.data != "negation":
+            levels = _levels(node, nodes)
+            if levels > _MAX_NESTING:
                 raise lexer.error("the filter is nested too deeply", 0, 1, "use fewer parentheses and saved filters")
-            built[id(part)] = (node, levels if node is not nodes[0][0] else levels - 1)
+            built[id(part)] = (node, levels)
         top = tree.children[0] if tree.children else None
         if isinstance(top, Tree) and top.data == "any_of":
             return built[id(top)][0], count
@@ -196,3 +196,13 @@ def _joined(kind: str, nodes: list[Node]) -> Node:
     if kind == "negation":
         return negation(nodes[0])
     return any_of(nodes) if kind == "any_of" else all_of(nodes)
+
+
+def _levels(node: Node, parts: Sequence[tuple[Node, int]]) -> int:
+    """Levels of a node that `_joined` made of ``parts``, whose levels are known."""
+    first, levels = parts[0]
+    if node is first:
+        return levels
+    if isinstance(first, Not) and len(parts) == 1:  # NOT NOT
+        return levels - 1
+    return 1 + max(levels - (type(part) is type(node)) for part, levels in parts)

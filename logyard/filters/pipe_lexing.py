@@ -70,7 +70,9 @@ class PipeLexer:
                 continue
             word = found[0]
             if kind == "FUNCTION":
-                return self._take(kind, found[1], len(word))
+                start = self._at
+                self._at = found.end()
+                return Lexeme(kind, found[1], start, self._at - 1)
             return self._take(word.upper() if word in _KEYWORDS else kind, word, len(word))
         quoted = _QUOTED.match(self._text, self._at)
         if quoted is not None:

@@ -76,9 +76,10 @@ class _Reader:
     def _number(self, tree: Tree[Token], place: int, least: int = 0) -> int:
         lexeme = self._tokens(tree, "NUMBER")[place]
         digits = str(lexeme.value)
-        if len(digits) > len(str(_MOST)) or not least <= int(digits) <= _MOST:
+        too_many = len(digits) > len(str(_MOST)) or int(digits) > _MOST
+        if too_many or int(digits) < least:
             raise self._error(
-                f"expected a number from {least} to {_MOST:,}", lexeme, f"write {min(_MOST, max(least, 10))}"
+                f"expected a number from {least} to {_MOST:,}", lexeme, f"write {_MOST if too_many else 10}"
             )
         return int(digits)
 
