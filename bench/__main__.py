@@ -1,4 +1,4 @@
-"""Measures logyard beside its peers: python -m bench [throughput|latency|quiet|all] [--rounds N] [--json FILE]."""
+"""Measures logyard beside its peers: python -m bench [throughput|latency|quiet|filters|all] [--rounds N] [--json FILE]."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main() -> int:
     say()
     found: dict[str, Any] = {"machine": facts}
     figures: list[Figure] = []
-    chosen = ("throughput", "latency", "quiet") if options.what == "all" else (options.what,)
+    chosen = ("throughput", "latency", "quiet", "filters") if options.what == "all" else (options.what,)
     try:
         with tempfile.TemporaryDirectory(prefix="logyard-bench-", dir=options.dir) as folder:
             for what in chosen:
@@ -53,20 +53,24 @@ def main() -> int:
 
 
 def _measure(what: str, peers: list[System], options: argparse.Namespace, folder: Path) -> tuple[Any, list[Figure]]:
-    from bench import latency, quiet, throughput
+    from bench import filters, latency, quiet, throughput
 
     if what == "throughput":
         return throughput.measure(peers, options.rounds, options.lines, folder)
     if what == "latency":
         return latency.measure(peers, options.rounds, options.seconds, folder)
+    if what == "filters":
+        return filters.measure(options.rounds, options.lines, folder)
     return quiet.measure(options.files, options.seconds, folder)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition(":")[0])
-    parser.add_argument("what", nargs="?", default="all", choices=("throughput", "latency", "quiet", "all"))
+    parser.add_argument("what", nargs="?", default="all", choices=("throughput", "latency", "quiet", "filters", "all"))
     parser.add_argument("--rounds", type=int, default=5, help="of each system, in turn (5)")
-    parser.add_argument("--lines", type=int, default=1_000_000, help="in a round of throughput (1,000,000)")
+    parser.add_argument(
+        "--lines", type=int, default=1_000_000, help="in a round of throughput, and of filters (1,000,000)"
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="of a round of latency, and of quiet (10)")
     parser.add_argument("--files", type=int, default=1000, help="that are followed and quiet (1,000)")
     parser.add_argument(
