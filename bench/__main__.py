@@ -1,4 +1,4 @@
-"""Measures logyard beside its peers: python -m bench [throughput|latency|quiet|filters|all] [--rounds N] [--json FILE]."""
+"""Measures logyard beside its peers: python -m bench [WHAT|all] [--rounds N] [--json FILE]; WHAT: see `MEASURES`."""
 
 from __future__ import annotations
 
