@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.servers.syslog_receiver",
     "tests.servers.topologies",
     "tests.servers.users",
+    "tests.servers.home",
 ]
 
 

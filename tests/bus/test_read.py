@@ -11,8 +11,8 @@ from logyard.batch import Batch, encode
 from logyard.bus.read import Page, Positions, catch_up, follow, read_back, read_on
 from logyard.errors import ConnectionLost
 from logyard.server import Server, connect, keys
-from tests.cli.publishing import START, Publisher, make_batch
 from tests.servers.processes import eventually
+from tests.servers.publishing import START, Publisher, make_batch
 from tests.servers.redis import RedisServer
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from logyard.server import Server, connect
-from tests.cli.publishing import Publisher
+from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
 COMMAND = (sys.executable, "-c", "from logyard_cli.main import main; main()")

@@ -13,7 +13,7 @@ import pytest
 from logyard.bus.drains import get_drains
 from logyard.server import Server, keys
 from tests.cli.conftest import Finished, Run
-from tests.cli.publishing import Publisher
+from tests.servers.publishing import Publisher
 
 Drain = Callable[..., Finished]
 

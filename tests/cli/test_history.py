@@ -15,7 +15,7 @@ from logyard_cli.choice import StreamChoice
 from logyard_cli.history import Reading, everything, last_records
 from logyard_cli.merge import interleave, merge_times
 from logyard_cli.renderers import Part
-from tests.cli.publishing import SECOND, START, Publisher
+from tests.servers.publishing import SECOND, START, Publisher
 
 
 def part(selection: Selection) -> Part:

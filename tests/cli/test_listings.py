@@ -9,7 +9,7 @@ from dataclasses import replace
 from logyard.bus.nodes import NodeReport, report_node
 from logyard.server import Server
 from tests.cli.conftest import Run
-from tests.cli.publishing import Publisher
+from tests.servers.publishing import Publisher
 
 
 async def test_streams_are_listed(publisher: Publisher, logyard: Run) -> None:

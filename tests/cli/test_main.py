@@ -19,7 +19,7 @@ from logyard.errors import ConnectionLost, LogyardError, ServerError, UsageError
 from logyard_cli.exits import exit_code
 from logyard_cli.main import cli
 from tests.cli.conftest import COMMAND, Run
-from tests.cli.publishing import Publisher
+from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
 COMMANDS = sorted(cli.table)

@@ -15,7 +15,7 @@ from logyard.derive.severity import levels
 from logyard.derive.time import times
 from logyard_cli.colour import DIM, RED, RESET, YELLOW
 from logyard_cli.pretty import Layout, label, render
-from tests.cli.publishing import SECOND, START, make_batch
+from tests.servers.publishing import SECOND, START, make_batch
 
 OURS = re.compile(r"\x1b\[(?:[0-9]+(?:;[0-9]+)*)m")
 

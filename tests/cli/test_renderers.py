@@ -8,7 +8,7 @@ import pytest
 from logyard.batch import Selection
 from logyard_cli.pretty import Layout
 from logyard_cli.renderers import OUTPUTS, Part, make_renderer
-from tests.cli.publishing import START, make_batch
+from tests.servers.publishing import START, make_batch
 
 NASTY = b"\x1b[31mred\x1b[0m \xc2\x9b31m \xff \xe2\x80\xae\x7f"
 

@@ -18,8 +18,8 @@ from logyard.errors import ConnectionLost, UsageError
 from logyard.server import Server, connect, keys
 from logyard_cli.output import Output
 from logyard_cli.tail import TailOptions, TailSummary, run_tail
-from tests.cli.publishing import SECOND, START, Publisher
 from tests.servers.processes import eventually
+from tests.servers.publishing import SECOND, START, Publisher
 from tests.servers.redis import RedisServer
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from logyard.server import connect
-from tests.cli.publishing import SECOND, START, Publisher
 from tests.cli.test_tail import Tail
+from tests.servers.publishing import SECOND, START, Publisher
 from tests.servers.topologies import Cluster, SentinelGroup
 
 

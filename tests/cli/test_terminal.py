@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cli.conftest import COMMAND
-from tests.cli.publishing import Publisher
+from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
 OURS = re.compile(rb"\x1b\[[0-9;]*m")

@@ -7,7 +7,7 @@ import re
 import signal
 
 from tests.servers.processes import wait_for
-from tests.supervisor.conftest import User, alive, children_of, command_line
+from tests.servers.home import User, alive, children_of, command_line
 
 WHOLE = 10**9
 

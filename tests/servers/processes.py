@@ -93,8 +93,11 @@ class Process:
             _running.remove(self)
 
     def output(self, last: int = 8000) -> str:
-        """The end of what it has written."""
-        return self.log.read_bytes()[-last:].decode(errors="replace")
+        """The end of what it has written; a test may have removed the folder of its log."""
+        try:
+            return self.log.read_bytes()[-last:].decode(errors="replace")
+        except FileNotFoundError:
+            return f"({self.log} is gone)"
 
 
 class Processes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from logyard.settings.checking import check_settings, strange_variables
-from tests.supervisor.conftest import User
+from tests.servers.home import User
 
 HOME = {"HOME": "/home/someone"}
 

@@ -15,7 +15,7 @@ from logyard.errors import ServerError, UsageError
 from logyard.supervisor import Child, Process, Supervisor, restart_delay, supervise
 from logyard.supervisor.process import describe_end
 from tests.servers.processes import Processes, eventually, wait_for
-from tests.supervisor.conftest import alive
+from tests.servers.home import alive
 
 PYTHON = (sys.executable, "-S", "-c")
 
