@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logyard.bus.drains import DrainSpec, add_drain
-from logyard.drain import DrainURI
+from logyard.definition import check_definition, configured
 from logyard.errors import SettingsError, UsageError
-from logyard.registry import configure
-from logyard.secret import placeheld, unresolved
+from logyard.secret import exposed, unresolved
 from logyard.server import connect
 from logyard.server.embedded import embedded_url, server_child
 from logyard.service import Service, agent_service, router_service
@@ -51,9 +50,12 @@ def drain_specs(settings: Settings) -> tuple[DrainSpec, ...]:
     """
     specs = []
     for name, drain in settings.drains.items():
-        for _, message, _ in drain_problems(name, drain):
-            raise SettingsError(message)
-        specs.append(_spec(name, drain))
+        spec = _spec(name, drain)
+        try:
+            configured(spec)
+        except UsageError as error:
+            raise SettingsError(f"drain {name}: {error}") from None
+        specs.append(spec)
     return tuple(specs)
 
 
@@ -64,15 +66,10 @@ def drain_problems(
     texts: dict[tuple[str, ...], str] = {("drains", name, "uri"): drain.uri.reveal()}
     texts |= {("drains", name, "params", param): text for param, text in drain.params.items()}
     for where, text in texts.items():
-        for message in unresolved(text, environ):
+        for message in (*unresolved(text, environ), *exposed(text)):
             yield where, f"drain {name}: {message}", False
-    uri = placeheld(drain.uri.reveal(), environ)
-    if uri is None:  # all of the address is a secret that is not here
-        return
     try:
-        spec = _spec(name, drain)
-        params = {param: placeheld(text, environ) or "x" for param, text in spec.params.items()}
-        configure(DrainURI.parse(uri, params))
+        check_definition(_spec(name, drain), environ)
     except UsageError as error:
         yield ("drains", name, "uri"), f"drain {name}: {error}", True
 

@@ -21,12 +21,15 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from logyard.batch import Selection
-from logyard.errors import UsageError
+from logyard.errors import UnknownParameter, UsageError
 
-__all__ = ["Context", "Drain", "DrainModule", "DrainURI", "Limits", "Receipt", "mask_uri"]
+__all__ = ["Context", "Drain", "DrainModule", "DrainURI", "Limits", "Receipt", "mask_uri", "secret_parts"]
 
-_REFERENCE = re.compile(r"\$\{(env|file):[^}]+\}")
-_SECRET_NAME = re.compile(r"(?i)token|password|passwd|secret|api[-_]?key|auth|credential|bearer")
+_REFERENCE = re.compile(r"\$\{(?:env|file):[^}]+\}")
+_SECRET_NAME = re.compile(r"(?i)^header\.|token|password|passwd|secret|api[-_]?key|auth|credential|bearer")
+_REFERENCE_ONLY = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]*(?: |%20|\+))?\$\{(?:env|file):[^}]+\}")
+"""A reference, perhaps behind the word that says what kind of credential it is: ``Bearer ${env:TOKEN}``."""
+_HELD = re.compile("\0(\\d+)\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class DrainURI:
         for name in self.params:
             if name not in known:
                 choices = ", ".join(sorted(known)) or "none"
-                raise UsageError(f"{self.scheme}:// has no parameter {name!r}; it has: {choices}")
+                raise UnknownParameter(f"{self.scheme}:// has no parameter {name!r}; it has: {choices}")
 
     def text(self, name: str, default: str = "", choices: Sequence[str] = ()) -> str:
         """A parameter as text, one of ``choices`` when there are any."""
@@ -235,27 +238,62 @@ class DrainModule(Protocol):
         """Connect. Raises a `DrainError` when it cannot."""
 
 
-def mask_uri(text: str) -> str:
-    """``text`` with everything secret in it replaced by ``****``.
+def mask_uri(text: str, params: Mapping[str, str] | None = None) -> str:
+    """``text`` with everything secret in it replaced by ``****``, and ``params`` added to its query.
 
-    Secret are a password, a user name that stands alone (Loggly's token), and parameters whose name says so.
-    References to secrets (``${env:NAME}``, ``${file:PATH}``) are shown as they are.
+    Secret are a password, a user name that stands alone (Loggly's token), header lines, and parameters whose name
+    says so. References to secrets (``${env:NAME}``, ``${file:PATH}``) are shown as they are.
     """
-    head, mark, query = text.partition("?")
-    scheme, sep, rest = head.partition("://")
-    authority, slash, path = rest.partition("/")
+    # The marks in a reference to a file must not be taken for those that divide the address.
+    references: list[str] = []
+
+    def hold(match: re.Match[str]) -> str:
+        references.append(match[0])
+        return f"\0{len(references) - 1}\0"
+
+    def show(part: str) -> str:
+        return _HELD.sub(lambda match: references[int(match[1])], part)
+
+    scheme, sep, rest = _REFERENCE.sub(hold, text.replace("\0", "")).partition("://")
+    if not sep:
+        rest, scheme = scheme, ""
+    head, mark, query = rest.partition("?")
+    authority, slash, path = head.partition("/")
     user, at, host = authority.rpartition("@")
+    name, colon, password = user.partition(":")
+    if not at and "@" in rest and _odd_port(authority):
+        # A password with a mark in it that ends the authority; no address, but shown in the message that says so.
+        name, colon, behind = rest.partition(":")
+        password, at, host = behind.rpartition("@")
+        slash = path = mark = query = ""
     if at:
-        name, colon, password = user.partition(":")
-        user = f"{name}:{_mask(password)}" if colon else _mask(name)
-    query = "&".join(_mask_parameter(part) for part in query.split("&"))
-    return f"{scheme}{sep}{user}{at}{host}{slash}{path}{mark}{query}"
+        user = f"{name}:{_mask(show(password))}" if colon else _mask(show(name))
+    shown = [_mask_parameter(show(part)) for part in query.split("&")] if query else []
+    shown += [_masked_pair(param, value) for param, value in (params or {}).items()]
+    return show(f"{scheme}{sep}{user}{at}{host}{slash}{path}{mark or '?' * bool(shown)}") + "&".join(shown)
+
+
+def secret_parts(uri: DrainURI) -> list[str]:
+    """What `mask_uri` would hide of an address, and the texts of its parameters that hold secrets, in plain."""
+    parts = [uri.password] if uri.password is not None else [uri.user]
+    parts += [value for name, value in uri.params.items() if _SECRET_NAME.search(name)]
+    # Of "Bearer abc" the second word is the secret.
+    return [word for part in parts if part for word in {part, part.rpartition(" ")[2]} if word]
+
+
+def _odd_port(authority: str) -> bool:
+    _, colon, port = authority.rpartition(":")
+    return bool(colon) and not port.isdecimal() and not authority.endswith("]") and "\0" not in port
 
 
 def _mask(value: str) -> str:
-    return value if not value or _REFERENCE.fullmatch(value) else "****"
+    return value if not value or _REFERENCE_ONLY.fullmatch(value) else "****"
 
 
 def _mask_parameter(part: str) -> str:
     name, equals, value = part.partition("=")
-    return f"{name}{equals}{_mask(value)}" if _SECRET_NAME.search(name) else part
+    return f"{name}{equals}{_mask(value)}" if _SECRET_NAME.search(unquote(name)) else part
+
+
+def _masked_pair(name: str, value: str) -> str:
+    return f"{name}={_mask(value) if _SECRET_NAME.search(name) else value}"

@@ -2,7 +2,8 @@
 
     LogyardError
     ├── UsageError            the caller must change something: a name, an address, a setting   (exit 2)
-    │   └── SettingsError     the same in a settings file; says file and line
+    │   ├── SettingsError     the same in a settings file; says file and line
+    │   └── UnknownParameter  an address has a parameter that its destination does not know
     ├── ServerError           Redis cannot be used as it is: wrong version, no permission       (exit 3)
     │   ├── ServerFull        Redis is out of memory; reading waits until there is room
     │   └── ConnectionLost    Redis cannot be reached just now; trying again may help           (exit 3)
@@ -37,6 +38,7 @@ __all__ = [
     "ServerFull",
     "SettingsError",
     "TooLarge",
+    "UnknownParameter",
     "UsageError",
     "WireError",
 ]
@@ -48,6 +50,10 @@ class LogyardError(Exception):
 
 class UsageError(LogyardError):
     """What was asked for cannot be done as it was asked; the text says what to change."""
+
+
+class UnknownParameter(UsageError):
+    """An address has a parameter that its destination does not know, whatever its value."""
 
 
 class SettingsError(UsageError):

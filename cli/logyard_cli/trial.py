@@ -6,16 +6,15 @@ import asyncio
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from logyard.batch import Batch, Selection
 from logyard.bus.drains import DrainSpec
+from logyard.definition import configured
 from logyard.drain import Context
 from logyard.errors import NotConnected
-from logyard.registry import configure
-from logyard.secret import expand, placeheld, unresolved
 
-__all__ = ["Trial", "check_address", "try_drain"]
+__all__ = ["Trial", "try_drain"]
 
 PATIENCE = 10.0
 """Seconds that a destination has to take a connection, and again to take a record."""
@@ -36,24 +35,6 @@ class Trial:
     confirmed: bool | None = None
 
 
-def check_address(spec: DrainSpec) -> list[str]:
-    """Check everything about a drain that can be checked without connecting.
-
-    Returns:
-        The secrets that only other machines have: why each of them cannot be found here.
-
-    Raises:
-        UsageError: the address or a parameter is wrong.
-    """
-    _ = spec.parsed
-    missing = [problem for text in (spec.uri, *spec.params.values()) for problem in unresolved(text)]
-    uri = placeheld(spec.uri)
-    if uri is not None:
-        params = {name: placeheld(text) or "x" for name, text in spec.params.items()}
-        configure(replace(spec, uri=uri, params=params).parsed)
-    return missing
-
-
 async def try_drain(spec: DrainSpec, node: str, *, send: bool) -> Trial:
     """Connect to the destination, and with ``send`` hand it one marked record.
 
@@ -61,8 +42,7 @@ async def try_drain(spec: DrainSpec, node: str, *, send: bool) -> Trial:
         UsageError: the address is wrong, or a secret is not to be found on this machine.
         DrainError: what the destination, or the way to it, answered.
     """
-    params = {name: expand(text) for name, text in spec.params.items()}
-    module, config = configure(replace(spec, uri=expand(spec.uri), params=params).parsed)
+    module, config = configured(spec)
     started = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
         try:

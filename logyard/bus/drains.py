@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 import re
 import time
@@ -14,10 +15,10 @@ import orjson
 
 from logyard.bus.catalogue import stream_keys
 from logyard.bus.groups import Position, dict_of, join
-from logyard.drain import DrainURI, mask_uri
+from logyard.drain import DrainURI, mask_uri, secret_parts
 from logyard.errors import UsageError
 from logyard.names import key_matches
-from logyard.secret import expand
+from logyard.secret import Mask, expand, resolutions
 from logyard.server import Server, keys
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
     "remove_drain", "set_paused",
 ]  # fmt: skip
 
-COUNTERS = ("delivered", "filtered", "dead", "dropped", "resent", "cut")
+COUNTERS = ("delivered", "filtered", "dead", "dropped", "resent", "cut", "replayed")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -68,13 +69,24 @@ class DrainSpec:
         Raises:
             UsageError: the address is wrong, or a secret is not to be had here.
         """
-        return DrainURI.parse(expand(self.uri), {name: expand(text) for name, text in self.params.items()})
+        params = {name: expand(text, address=False) for name, text in self.params.items()}
+        return DrainURI.parse(expand(self.uri), params)
+
+    @property
+    def mask(self) -> Mask:
+        """Hides what this machine knows of the drain's secrets in texts of others."""
+        found = {secret for text in (self.uri, *self.params.values()) for secret in resolutions(text)}
+        with contextlib.suppress(UsageError):
+            uri = self.resolved()
+            # Whoever keeps the name of a host in a variable wants to read it in messages all the same.
+            found -= {uri.host, str(uri.port)}
+            found.update(secret_parts(uri))
+        return Mask(found)
 
     @property
     def shown(self) -> str:
         """The URI with its parameters, without secrets."""
-        extra = "&".join(f"{name}={value}" for name, value in self.params.items())
-        return mask_uri(self.uri + (("&" if "?" in self.uri else "?") + extra if extra else ""))
+        return mask_uri(self.uri, self.params)
 
     def selects(self, key: str) -> bool:
         """Whether the drain takes the stream ``key``."""
@@ -97,7 +109,7 @@ class DrainStatus:
             on it; with several partitions the worst of theirs.
         lag_records: published, not yet acknowledged.
         lag_seconds: age of the oldest of these.
-        delivered, filtered, dead, dropped, resent, cut: see docs/drains.md.
+        delivered, filtered, dead, dropped, resent, cut, replayed: see docs/drains.md.
         workers: number of router workers on it now.
     """
 
@@ -112,6 +124,7 @@ class DrainStatus:
     dropped: int
     resent: int
     cut: int
+    replayed: int
     last_error: str
     workers: int
 
@@ -206,6 +219,7 @@ async def remove_drain(server: Server, name: str) -> DrainSpec:
     """
     spec = await get_drain(server, name)
     await server.call(keys.GLOBAL, "HDEL", keys.DRAINS, name)
+    await server.call(keys.GLOBAL, "DEL", keys.replay_key(name))
     for key in await stream_keys(server):
         tag = keys.tag_of(key, server.partitions)
         await server.call(tag, "XGROUP", "DESTROY", keys.stream_key(tag, key), keys.group_name(name))
@@ -217,6 +231,7 @@ async def remove_drain(server: Server, name: str) -> DrainSpec:
             keys.drain_key(tag, name),
             keys.status_key(tag, name),
             keys.dead_key(tag, name),
+            keys.replayed_key(tag, name),
         )
     return spec
 

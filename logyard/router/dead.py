@@ -1,14 +1,16 @@
-"""The dead letters of a drain: records that its destination refused for good, with the reason."""
+"""Writing dead letters: of records that are refused, and again of those that were sent again and refused again."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from logyard.batch import Selection
+from logyard.bus.dead import Letter, letter_fields
 from logyard.server import Server, keys
+from logyard.server.scripts import BURY_AGAIN
 
 __all__ = ["DeadLetters"]
 
@@ -17,17 +19,21 @@ KEEP = 100_000
 
 
 class DeadLetters:
-    """Writes the dead-letter stream of one drain in one partition (docs/wire-format.md).
+    """Writes the dead-letter stream of one drain in one partition.
 
     Args:
         server: connected.
         tag: the partition's hash tag.
         drain: the drain's name.
+        mask: takes secrets out of what the destination said.
     """
 
-    def __init__(self, server: Server, tag: str, drain: str) -> None:
+    def __init__(self, server: Server, tag: str, drain: str, mask: Callable[[str], str] = str) -> None:
         self._link = server.link(tag)
+        self._progress = keys.replayed_key(tag, drain)
+        self._returning: dict[int, Letter] = {}
         self._stream = keys.dead_key(tag, drain)
+        self._mask = mask
         self._writes: list[asyncio.Future[Any]] = []
 
     async def bury(self, records: Sequence[Selection], refused: Mapping[int, str]) -> int:
@@ -40,21 +46,13 @@ class DeadLetters:
             ConnectionLost, ServerError: as `Server.call`.
         """
         for position, reason in sorted(refused.items()):
-            selection, index = at(records, position)
-            batch = selection.batch
-            optional = {"app": batch.app, "instance": batch.instance}
-            self._write(
-                reason=reason, key=batch.key, entry=batch.entry, node=batch.node, source=batch.source,
-                id=batch.identity(selection.offsets()[index]), time=str(batch.time_ns),
-                **{name: value for name, value in optional.items() if value is not None},
-                text=selection.lines[index],
-            )  # fmt: skip
+            self._record(*_at(records, position), self._mask(reason))
         await self.flush()
         return len(refused)
 
     def bury_entry(self, key: str, entry: str, reason: str) -> None:
         """Note an entry that cannot be read; stored by `flush`."""
-        self._write(reason=reason, key=key, entry=entry)
+        self._write("died", str(_now_ms()), "reason", reason, "key", key, "entry", entry)
 
     async def flush(self) -> None:
         """Wait until everything is stored. Raises `ConnectionLost`, `ServerError`."""
@@ -62,18 +60,42 @@ class DeadLetters:
         for write in writes:
             await write
 
-    def _write(self, **fields: str | bytes) -> None:
-        flat = [part for item in fields.items() for part in item]
-        died = str(time.time_ns() // 1_000_000)
-        self._writes.append(
-            self._link.call_even_full("XADD", self._stream, "MAXLEN", "~", KEEP, "*", "died", died, *flat)
-        )
+    def expect(self, letter: Letter) -> None:
+        """The letter's record is about to be sent again: refused again it stays, with the new reason, as the newest.
+
+        The letter must be kept by the caller until `forget`.
+        """
+        self._returning[id(letter.batch)] = letter
+
+    def forget(self, letter: Letter) -> None:
+        """The letter's record is no longer on its way."""
+        self._returning.pop(id(letter.batch), None)
+
+    def forget_all(self) -> None:
+        """No letter's record is on its way."""
+        self._returning.clear()
+
+    def _record(self, selection: Selection, index: int, reason: str) -> None:
+        letter = self._returning.get(id(selection.batch))
+        if letter is None:
+            self._write(*letter_fields(selection, index, reason, died_ms=_now_ms()))
+            return
+        fields = letter_fields(selection, index, reason, died_ms=_now_ms(), tries=letter.tries + 1)
+        command = ("EVALSHA", BURY_AGAIN.sha, 2, self._stream, self._progress, letter.id, *fields)
+        self._writes.append(self._link.call(*command))
+
+    def _write(self, *fields: str | bytes) -> None:
+        self._writes.append(self._link.call_even_full("XADD", self._stream, "MAXLEN", "~", KEEP, "*", *fields))
 
 
-def at(records: Sequence[Selection], position: int) -> tuple[Selection, int]:
+def _at(records: Sequence[Selection], position: int) -> tuple[Selection, int]:
     """The selection that holds the record at ``position`` (counted over all selections), and its place in it."""
     for selection in records:
         if position < selection.count:
             return selection, position
         position -= selection.count
     raise IndexError(position)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

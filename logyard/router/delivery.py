@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from typing import Any
 from logyard.batch import Selection
 from logyard.bus.drains import DrainSpec
 from logyard.bus.groups import Acknowledgement, Decoder, Group, Position
+from logyard.bus.replays import ReplayRequest
 from logyard.drain import Context, Drain, DrainModule
 from logyard.errors import DrainError, NotConnected, Permanent, ServerError
 from logyard.router.backoff import Backoff
 from logyard.router.dead import DeadLetters
 from logyard.router.intake import Intake, Taken, entry_number
+from logyard.router.replay import Portion, Replay
 from logyard.router.sending import Outcome, Sender
 from logyard.router.state import State, after
 from logyard.server import Server
@@ -56,6 +59,7 @@ class _Flight:
     """Entries that were handed to the destination together; their text is no longer kept."""
 
     done: Acknowledgement
+    again: tuple[Replay, Portion] | None = None  # of what is sent again; it acknowledges nothing in the streams
     task: asyncio.Task[Outcome] | None = None
     outcome: Outcome = field(default_factory=Outcome)
     sends: int = 0  # how many calls of `send` there were up to and including this flight's last
@@ -102,7 +106,8 @@ class Delivery:
         self._backoff = backoff or Backoff()
         self._chance = chance
         self._group = Group(place.server, place.tag, spec.name, place.owner)
-        self._dead = DeadLetters(place.server, place.tag, spec.name)
+        self._mask = spec.mask
+        self._dead = DeadLetters(place.server, place.tag, spec.name, self._mask)
         self._stopping = asyncio.Event()
         self._attempt = 0
         self._cursor: str | None = None
@@ -113,6 +118,25 @@ class Delivery:
         self._since_settled = 0  # flights begun since then
         self._acks: deque[asyncio.Future[Any]] = deque()
         self._refused: list[tuple[str, str]] = []
+        self._replay: Replay | None = None
+        self._replay_asked = asyncio.Event()
+
+    def replay(self, request: ReplayRequest | None) -> None:
+        """Send again what ``request`` says, if that is not being done; None ends what is being done."""
+        current = self._replay
+        if current is not None and (request is None or request.id != current.request.id):
+            current.cancel()
+            if not current.over:
+                return  # it ends in order first
+            self._replay = None
+        if request is None or self._replay is not None:
+            return
+        place = self._place
+        self._replay = Replay(
+            request, place.server, place.tag, place.owner, self._group, self._dead,
+            lambda: list(self._streams()), Selection, self._mask,
+        )  # fmt: skip
+        self._replay_asked.set()
 
     def stop(self) -> None:
         """Ask `run` to end: what is being sent is finished and acknowledged, nothing more is begun."""
@@ -129,14 +153,15 @@ class Delivery:
                 await self._open_and_deliver()
             except Permanent as error:
                 self._failed(State.FAILED, error)
-                log.error("drain %s needs a person: %s", self.spec.name, error)
+                log.error("drain %s needs a person: %s", self.spec.name, self.last_error)
                 await self._stopping.wait()
             except DrainError as error:
                 await self._retry_later(error)
             except ServerError:
                 raise
             except Exception as error:
-                log.exception("drain %s: unexpected failure", self.spec.name)
+                # With its trace, but without secrets that a library may have put into its message.
+                log.error("drain %s: unexpected failure\n%s", self.spec.name, self._mask(traceback.format_exc()))
                 await self._retry_later(NotConnected(f"unexpected {type(error).__name__}: {error}"))
 
     async def _retry_later(self, error: DrainError) -> None:
@@ -145,7 +170,7 @@ class Delivery:
         delay = self._backoff.delay(self._attempt, self._chance())
         self._attempt += 1
         if first:
-            log.warning("drain %s: %s; trying again", self.spec.name, error)
+            log.warning("drain %s: %s; trying again", self.spec.name, self.last_error)
         await self._sleep(delay)
 
     async def _sleep(self, seconds: float) -> None:
@@ -156,7 +181,7 @@ class Delivery:
             pass
 
     def _failed(self, state: State, error: Exception) -> None:
-        self.last_error = str(error)
+        self.last_error = self._mask(str(error))
         self._move(state)
 
     def _move(self, state: State) -> None:
@@ -189,17 +214,18 @@ class Delivery:
                 self._group, connection, self._decoder, self._streams, self._positions, self._tried, self._refuse
             )
             reading = asyncio.create_task(intake.fill(), name=f"read {self.spec.name}")
+            feeding = asyncio.create_task(self._feed(drain, intake), name=f"feed {self.spec.name}")
             try:
-                await self._deliver(drain, intake, reading)
+                await self._deliver(drain, intake, (reading, feeding))
             except DrainError:
                 # What arrived before the failure is acknowledged, or it would be sent again.
                 with contextlib.suppress(DrainError):
                     await self._settle(drain, leaving=True)
                 raise
             finally:
-                await self._abandon(reading)
+                await self._abandon(reading, feeding)
 
-    async def _deliver(self, drain: Drain, intake: Intake, reading: asyncio.Task[None]) -> None:
+    async def _deliver(self, drain: Drain, intake: Intake, readers: Sequence[asyncio.Task[None]]) -> None:
         limits, loop = drain.limits, asyncio.get_running_loop()
         sender = Sender(drain, self._dead, self._backoff, self._sleep, self._note_wait, self._chance)
         while not self._stopping.is_set():
@@ -207,38 +233,77 @@ class Delivery:
             if wait <= 0 or self._since_settled >= SETTLE_FLIGHTS:
                 await self._settle(drain)
                 wait = SETTLE_EVERY
-            if reading.done():
-                reading.result()
-            taken = await intake.take(limits.max_bytes, limits.max_records, wait)
+            for reader in readers:
+                if reader.done():
+                    reader.result()
+            again = self._replay is not None and self._replay.waiting
+            taken = await intake.take(limits.max_bytes, limits.max_records, 0 if again else wait)
             if self._refused:
                 await self._bury_unreadable()
-            if not taken:
-                continue
-            if limits.linger:
-                taken += await self._linger(intake, limits.linger, limits.max_bytes, limits.max_records, taken)
-            for one in taken:
-                # Never lowered: what is tried again may be far behind what was tried before.
-                number = entry_number(one.batch.entry)
-                self._tried[one.batch.key] = max(number, self._tried.get(one.batch.key, number))
-            flight = _Flight(_account(taken))
-            selections = [Selection(one.batch) for one in taken]
-            del taken
-            if limits.in_flight == 1 or self.state is State.RETRYING:
-                # A destination that was away is tried with one request before it gets several.
-                await self._landed(drain)
-                flight.outcome = await sender.send(selections)
-                flight.sends = sender.sends
-                self._healthy()
+            if taken:
+                if limits.linger and not again:
+                    taken += await self._linger(intake, limits.linger, limits.max_bytes, limits.max_records, taken)
+                for one in taken:
+                    # Never lowered: what is tried again may be far behind what was tried before.
+                    number = entry_number(one.batch.entry)
+                    self._tried[one.batch.key] = max(number, self._tried.get(one.batch.key, number))
+                flight = _Flight(_account(taken))
+                selections = [Selection(one.batch) for one in taken]
+                del taken
+                await self._fly(drain, sender, flight, selections)
                 del selections
-            else:
-                while self._flying >= limits.in_flight:
-                    await self._one_lands()
-                flight.task = asyncio.create_task(sender.send(selections), name=f"send {self.spec.name}")
-                self._flying += 1
-            self._flights.append(flight)
-            self._since_settled += 1
+            # In turns: neither waits for more than one send of the other.
+            if self._replay is not None and (portion := self._replay.take()) is not None:
+                await self._fly_again(drain, sender, portion)
         await self._landed(drain)
         await self._finish(drain)
+
+    async def _fly(self, drain: Drain, sender: Sender, flight: _Flight, selections: list[Selection]) -> None:
+        """Send, at once or beside what is being sent already."""
+        limits = drain.limits
+        if limits.in_flight == 1 or self.state is State.RETRYING:
+            # A destination that was away is tried with one request before it gets several.
+            await self._landed(drain)
+            flight.outcome = await self._send(sender, flight, selections)
+            flight.sends = sender.sends
+            self._healthy()
+        else:
+            while self._flying >= limits.in_flight:
+                await self._one_lands()
+            flight.task = asyncio.create_task(self._send(sender, flight, selections), name=f"send {self.spec.name}")
+            self._flying += 1
+        self._flights.append(flight)
+        self._since_settled += 1
+
+    async def _send(self, sender: Sender, flight: _Flight, selections: list[Selection]) -> Outcome:
+        try:
+            return await sender.send(selections)
+        except DrainError as error:
+            if flight.again is not None:
+                flight.again[0].failed(error)
+            raise
+
+    # sending again
+
+    async def _feed(self, drain: Drain, intake: Intake) -> None:
+        """Read ahead for replays, one after the other, until cancelled."""
+        while True:
+            replay = self._replay
+            if replay is not None and not replay.over:
+                replay.rewind()
+                await replay.feed(drain.limits, intake.wake)
+            self._replay_asked.clear()
+            if self._replay is replay:
+                await self._replay_asked.wait()
+
+    async def _fly_again(self, drain: Drain, sender: Sender, portion: Portion) -> None:
+        assert self._replay is not None
+        flight = _Flight(Acknowledgement(), (self._replay, portion))
+        flight.done.count("replayed", portion.records)
+        if portion.records:
+            await self._fly(drain, sender, flight, portion.handed_over())
+        else:
+            self._flights.append(flight)  # what was looked at is behind the replay once all before it is
 
     async def _linger(
         self, intake: Intake, linger: float, most_bytes: int, most_records: int, taken: list[Taken]
@@ -255,9 +320,10 @@ class Delivery:
 
     def _note_wait(self, error: DrainError) -> None:
         """A send is being repeated without leaving the connection."""
-        if self.state is not State.RETRYING:
-            log.warning("drain %s: %s; trying again", self.spec.name, error)
+        first = self.state is not State.RETRYING
         self._failed(State.RETRYING, error)
+        if first:
+            log.warning("drain %s: %s; trying again", self.spec.name, self.last_error)
 
     # acknowledging
 
@@ -289,19 +355,28 @@ class Delivery:
             self._land([flight for flight in landed if not (leaving and flight.task and flight.task.exception())])
         confirmed = drain.confirmed() if self._flights else None
         done = Acknowledgement()
+        again: list[tuple[Replay, Portion, int]] = []
         while self._flights:
             flight = self._flights[0]
             if flight.task is not None or (confirmed is not None and flight.sends > confirmed):
                 break
             self._flights.popleft()
             done.merge(flight.done)
-            done.count("delivered", -flight.outcome.dead)
-            done.count("dead", flight.outcome.dead)
-            done.count("cut", flight.outcome.cut)
+            if flight.again is None:
+                done.count("delivered", -flight.outcome.dead)
+                done.count("dead", flight.outcome.dead)
+                done.count("cut", flight.outcome.cut)
+            else:
+                done.count("replayed", -flight.outcome.dead)
+                again.append((*flight.again, flight.outcome.dead))
             if flight.outcome.cursor is not None:
                 done.cursor = flight.outcome.cursor
-        if done.positions:
+        if done.positions or done.counters or done.cursor is not None:
             self._acks.append(self._group.acknowledge(done))
+        for replay, portion, refused in again:
+            # Behind the acknowledgement, which has the drain's cursor: a file that is cut back to its cursor must not
+            # lose what is noted as sent.
+            self._acks.append(replay.behind(portion, refused))
         while self._acks and (self._acks[0].done() or len(self._acks) > ACKS_IN_FLIGHT):
             await self._acks.popleft()
 
@@ -311,13 +386,13 @@ class Delivery:
             async with asyncio.timeout(FINISH_WITHIN):
                 await drain.finish()
         except (DrainError, TimeoutError) as error:
-            log.warning("drain %s: not everything was confirmed at the end: %s", self.spec.name, error)
+            log.warning("drain %s: not everything was confirmed at the end: %s", self.spec.name, self._mask(str(error)))
         await self._settle(drain)
         while self._acks:
             await self._acks.popleft()
 
-    async def _abandon(self, reading: asyncio.Task[None]) -> None:
-        tasks = [reading, *(flight.task for flight in self._flights if flight.task is not None)]
+    async def _abandon(self, *readers: asyncio.Task[None]) -> None:
+        tasks = [*readers, *(flight.task for flight in self._flights if flight.task is not None)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

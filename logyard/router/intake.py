@@ -121,6 +121,10 @@ class Intake:
             self._room.set()
         return taken
 
+    def wake(self) -> None:
+        """Have a `take` that waits return, with nothing."""
+        self._filled.set()
+
     @property
     def waiting(self) -> tuple[int, int]:
         """Bytes of text and entries in the buffer."""

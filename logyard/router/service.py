@@ -23,12 +23,14 @@ from logyard import __version__
 from logyard.bus.drains import DrainSpec, get_drains
 from logyard.bus.groups import Decoder, join
 from logyard.bus.leases import LEASE_MS, Lease, owner_name
+from logyard.bus.replays import ReplayRequest, replay_requests
 from logyard.bus.trim import HIGH_WATER, Retention, memory_used, trim_stream
 from logyard.errors import ConnectionLost, ServerError, UsageError
 from logyard.registry import configure
 from logyard.router.backoff import Backoff
 from logyard.router.delivery import Delivery, Place
 from logyard.router.state import State
+from logyard.secret import exposed, unresolved
 from logyard.server import Server, keys
 
 __all__ = ["RouterOptions", "run_router"]
@@ -52,12 +54,14 @@ class RouterOptions:
         retention: how long streams keep what all drains have.
         trim_every: seconds between two trims.
         longest_backoff: seconds between two attempts at a destination that is away, at most.
+        retry_broken: seconds between two looks whether a secret that was missing is there now.
     """
 
     node: str
     retention: Retention = field(default_factory=Retention)
     trim_every: float = 10.0
     longest_backoff: float = 30.0
+    retry_broken: float = 5.0
 
 
 async def run_router(
@@ -111,6 +115,15 @@ class _Worker:
     ending: asyncio.Task[None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """Why a drain, as of a revision, cannot run here, and until when it is not looked at again (monotonic seconds)."""
+
+    revision: int
+    error: str
+    until: float
+
+
 class _Session:
     """The router during one life of its connection."""
 
@@ -127,12 +140,13 @@ class _Session:
         self._tried = tried
         self._owner = owner_name(next(_serials))
         self._drains: dict[str, DrainSpec] = {}
+        self._replays: dict[str, ReplayRequest] = {}
         self._streams: dict[str, list[str]] = {tag: [] for tag in server.tags}
         self._joined: dict[tuple[str, str], set[str]] = {}
         self._workers: dict[tuple[str, str], _Worker] = {}
         self._leaving: dict[tuple[str, str], _Worker] = {}
         self._decoders = {tag: Decoder() for tag in server.tags}
-        self._broken: dict[str, tuple[int, str]] = {}
+        self._broken: dict[str, _Broken] = {}
         self._routers = 1
         self._changed = asyncio.Event()
 
@@ -187,6 +201,7 @@ class _Session:
 
     async def _look(self) -> None:
         self._drains = await get_drains(self._server)
+        self._replays = await replay_requests(self._server, self._drains)
         for tag in self._server.tags:
             if await self._server.call(tag, "SCARD", keys.streams_key(tag)) != len(self._streams[tag]):
                 members = await self._server.call(tag, "SMEMBERS", keys.streams_key(tag))
@@ -223,8 +238,9 @@ class _Session:
         for unit, spec in wanted.items():
             if unit not in self._workers and unit not in self._leaving and len(self._workers) < fair:
                 await self._start_worker(unit, spec)
-        for tag, name in self._workers:
+        for (tag, name), worker in self._workers.items():
             await self._join(tag, self._drains[name])
+            worker.delivery.replay(self._replays.get(name))
         shared = SHARED_DECODE_BYTES if len(self._workers) > 1 else 0
         for decoder in self._decoders.values():
             decoder.keep_bytes = shared
@@ -232,15 +248,18 @@ class _Session:
     async def _start_worker(self, unit: tuple[str, str], spec: DrainSpec) -> None:
         tag, name = unit
         broken = self._broken.get(name)
-        if broken is not None and broken[0] == spec.revision:
+        if broken is not None and broken.revision == spec.revision and time.monotonic() < broken.until:
             return
         try:
             module, config = configure(spec.resolved())
         except UsageError as error:
-            log.error("drain %s cannot run here: %s", name, error)
-            self._broken[name] = (spec.revision, str(error))
+            self._refuse(spec, error, broken)
             return
-        self._broken.pop(name, None)
+        if self._broken.pop(name, None) is not None:
+            log.warning("drain %s can run here now", name)
+        for text in (spec.uri, *spec.params.values()):
+            for warning in exposed(text):
+                log.warning("drain %s: %s", name, warning)
         lease = Lease(self._server, tag, name, self._owner)
         if not await lease.hold():
             return
@@ -259,6 +278,15 @@ class _Session:
         )
         task = asyncio.create_task(delivery.run(), name=f"drain {name} {tag}")
         self._workers[unit] = _Worker(delivery, lease, task)
+
+    def _refuse(self, spec: DrainSpec, error: UsageError, known: _Broken | None) -> None:
+        """Tell that a drain cannot run here; looked at again by itself, for the file of a secret may come later."""
+        text = spec.mask(str(error))
+        if any(unresolved(part) for part in (spec.uri, *spec.params.values())):
+            text += f" (looked up by the router on {self._options.node})"
+        if known is None or (known.revision, known.error) != (spec.revision, text):
+            log.error("drain %s cannot run here: %s", spec.name, text)
+        self._broken[spec.name] = _Broken(spec.revision, text, time.monotonic() + self._options.retry_broken)
 
     def _selected(self, tag: str, spec: DrainSpec) -> list[str]:
         return [key for key in self._joined.get((tag, spec.name), ()) if spec.selects(key)]
@@ -298,9 +326,9 @@ class _Session:
         leaving = {unit: worker for unit, worker in self._leaving.items() if unit[1] in self._drains}
         workers = {**leaving, **self._workers}
         told = {unit: (worker.delivery.state, worker.delivery.last_error) for unit, worker in workers.items()}
-        for name, (revision, error) in self._broken.items():
-            if name in self._drains and self._drains[name].revision == revision:
-                told |= {(tag, name): (State.FAILED, error) for tag in self._server.tags}
+        for name, broken in self._broken.items():
+            if name in self._drains and self._drains[name].revision == broken.revision:
+                told |= {(tag, name): (State.FAILED, broken.error) for tag in self._server.tags}
         for (tag, name), (state, error) in told.items():
             last_error = error if state in {State.RETRYING, State.FAILED} else ""
             status = {"state": state, "last_error": last_error, "workers": 1, "router": self._owner,

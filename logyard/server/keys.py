@@ -12,7 +12,7 @@ from logyard.names import partition_of
 
 __all__ = [
     "CONFIG", "DRAINS", "GLOBAL", "NODES", "ROUTERS", "dead_key", "drain_key", "group_name", "lease_key", "meta_key",
-    "partition_tag", "source_key", "status_key", "stream_key", "streams_key", "tag_of",
+    "partition_tag", "replay_key", "replayed_key", "source_key", "status_key", "stream_key", "streams_key", "tag_of",
 ]  # fmt: skip
 
 GLOBAL = "global"
@@ -74,6 +74,16 @@ def lease_key(tag: str, drain: str) -> str:
 def dead_key(tag: str, drain: str) -> str:
     """Stream of the records that the destination refused for good."""
     return f"logyard:{{{tag}}}:dead:{drain}"
+
+
+def replay_key(drain: str) -> str:
+    """What is to be sent again to a drain, in JSON; expires when nobody asks for it any more."""
+    return f"logyard:{{{GLOBAL}}}:replay:{drain}"
+
+
+def replayed_key(tag: str, drain: str) -> str:
+    """Hash: how far that is in a partition."""
+    return f"logyard:{{{tag}}}:replay:{drain}"
 
 
 def group_name(drain: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["ACKNOWLEDGE", "EVEN_FULL", "JOIN", "LEASE", "PUBLISH", "SCRIPTS", "Script"]
+__all__ = [
+    "ACKNOWLEDGE", "BURY_AGAIN", "EVEN_FULL", "JOIN", "LEASE", "PUBLISH", "REPLAYED", "SCRIPTS", "Script",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +95,39 @@ return redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
 """Create a consumer group."""
 
 
-SCRIPTS = (PUBLISH, ACKNOWLEDGE, LEASE, EVEN_FULL, JOIN)
+BURY_AGAIN = Script.of("""#!lua flags=allow-oom
+-- KEYS: dead letters, progress of the replay.  ARGV: the letter's entry, its new fields...
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HINCRBY', KEYS[2], 'refused', 1) end
+return 1
+""")
+"""Replace a dead letter whose record was sent again and refused again by one with the new reason."""
+
+
+REPLAYED = Script.of("""#!lua flags=allow-oom
+-- KEYS: lease, progress of the replay, dead letters
+-- ARGV: owner, the replay's id, number of fields, (field, value)..., number of counters, (counter, amount)...,
+--       entries of dead letters that the destination has now...
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('LEASE lost') end
+local ours = redis.call('HGET', KEYS[2], 'id') == ARGV[2]
+local at = 4
+for _ = 1, tonumber(ARGV[3]) do
+  if ours then redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
+  at = at + 2
+end
+local counters = tonumber(ARGV[at])
+at = at + 1
+for _ = 1, counters do
+  if ours then redis.call('HINCRBY', KEYS[2], ARGV[at], ARGV[at + 1]) end
+  at = at + 2
+end
+for first = at, #ARGV, 1000 do
+  redis.call('XDEL', KEYS[3], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+end
+return 1
+""")
+"""Note how far a replay is, and remove the dead letters that it delivered, if the lease is still held."""
+
+
+SCRIPTS = (PUBLISH, ACKNOWLEDGE, LEASE, EVEN_FULL, JOIN, BURY_AGAIN, REPLAYED)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logyard.agent.rules import Pattern
+from logyard.definition import stand_in
 from logyard.deployment import drain_problems
 from logyard.errors import SettingsError, UsageError
-from logyard.secret import placeheld, unresolved
+from logyard.secret import REFERENCE, placeheld, unresolved
 from logyard.server.url import ServerURL
 from logyard.service import file_rule
 from logyard.settings import PREFIX, completed, overrides_of, read_file
@@ -104,9 +105,9 @@ def _url(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[KeyPa
     text = settings.redis.url.reveal()
     messages = unresolved(text, environ)
     yield from ((where, f"redis.url: {message}", False) for message in messages)
-    whole = placeheld(text, environ)
-    if whole is not None:
-        try:
-            ServerURL.parse(whole)
-        except UsageError as error:
-            yield where, f"redis.url: {error}", True
+    if messages and REFERENCE.fullmatch(text):
+        return  # all of it is elsewhere
+    try:
+        ServerURL.parse(placeheld(text, stand_in, environ))
+    except UsageError as error:
+        yield where, f"redis.url: {error}", True

@@ -93,10 +93,27 @@ def test_bounds_and_choices_are_told() -> None:
         ("http://u:${env:PW}@h", "http://u:${env:PW}@h"),
         ("file:///var/log/x", "file:///var/log/x"),
         ("hunter2 is no address", "hunter2 is no address"),
+        ("http://${file:/run/user}:hunter2@h/x", "http://${file:/run/user}:****@h/x"),
+        ("http://hunter2@${file:/run/host}/x?a=b", "http://****@${file:/run/host}/x?a=b"),
+        ("http://u:${file:/run/p?w}@h/", "http://u:${file:/run/p?w}@h/"),
+        ("http://u:hunter2${env:X}@h", "http://u:****@h"),
+        ("redis://u:hun/ter2@h:1/0", "redis://u:****@h:1/0"),
+        ("redis://u:hun?ter2@h", "redis://u:****@h"),
+        ("http://h/?header.X-Key=hunter2&header.Y=${env:Y}", "http://h/?header.X-Key=****&header.Y=${env:Y}"),
+        ("http://h/?header.A=Bearer%20${env:Y}&%74oken=hunter2", "http://h/?header.A=Bearer%20${env:Y}&%74oken=****"),
+        ("elasticsearch://h:9200,g:9200/x", "elasticsearch://h:9200,g:9200/x"),
+        ("http://h/users/@me", "http://h/users/@me"),
     ],
 )
 def test_secrets_are_masked(text: str, shown: str) -> None:
     assert mask_uri(text) == shown
+
+
+def test_parameters_are_masked_one_by_one() -> None:
+    params = {"password": "hun&ter2=?", "header.A": "Bearer hunter2", "header.B": "Bearer ${env:T}", "format": "a&b"}
+    shown = "http://h/x?password=****&header.A=****&header.B=Bearer ${env:T}&format=a&b"
+    assert mask_uri("http://h/x", params) == shown
+    assert mask_uri("http://h/x?y=1", {"token": "t"}) == "http://h/x?y=1&token=****"
 
 
 def test_errors_and_representations_hold_no_secret() -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from logyard.batch import Batch, Selection
+from logyard.bus.drains import DrainSpec, DrainStatus, add_drain, drain_status
 from logyard.bus.publish import Outbox
 from logyard.drain import Context, DrainURI, Limits, Receipt
+from logyard.router.service import RouterOptions, run_router
 from logyard.server import Server, connect
 from tests.servers.redis import RedisServer
 
@@ -105,6 +107,62 @@ class Writer:
 @pytest.fixture
 def writer(server: Server) -> Writer:
     return Writer(server)
+
+
+class Router:
+    """A router in this process whose drains are all served by destinations of the test, by name of the host."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.stop = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.stop = asyncio.Event()
+        options = RouterOptions(node="r1", longest_backoff=0.05, retry_broken=0.05)
+        self.task = asyncio.create_task(run_router(lambda: connect(self.url), options, self.stop))
+
+    async def end(self) -> None:
+        self.stop.set()
+        if self.task is not None:
+            await self.task
+
+
+@pytest.fixture
+def destinations(monkeypatch: pytest.MonkeyPatch) -> dict[str, Destination]:
+    found: dict[str, Destination] = {}
+    monkeypatch.setattr("logyard.router.service.configure", lambda uri: (found[uri.host], found[uri.host]))
+    return found
+
+
+@pytest.fixture
+async def router(valkey: RedisServer) -> AsyncIterator[Router]:
+    made = Router(valkey.url)
+    yield made
+    await made.end()
+
+
+async def add(server: Server, name: str, **options: object) -> DrainSpec:
+    return await add_drain(server, DrainSpec(name=name, uri=f"test://{name}", start="beginning", **options))  # type: ignore[arg-type]
+
+
+async def settled(server: Server, name: str, delivered: int) -> None:
+    """Wait until Redis knows that so many records were delivered."""
+    for _ in range(2000):
+        (status,) = await drain_status(server, [name])
+        if status.delivered + status.dead == delivered:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"{status} instead of {delivered} delivered")
+
+
+async def state_is(server: Server, name: str, state: str) -> DrainStatus:
+    async with asyncio.timeout(20):
+        while True:
+            (status,) = await drain_status(server, [name])
+            if status.state == state:
+                return status
+            await asyncio.sleep(0.005)
 
 
 async def until(condition: Callable[[], bool], what: str = "the condition") -> None:

@@ -3,78 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from logyard import registry
-from logyard.bus.drains import DrainSpec, DrainStatus, add_drain, drain_status, remove_drain, set_paused
+from logyard.bus.dead import newest_letters
+from logyard.bus.drains import DrainSpec, add_drain, drain_status, remove_drain, set_paused
 from logyard.bus.groups import join
 from logyard.drain import Limits
 from logyard.errors import NotConnected, PartialFailure, Permanent, Refused, RetryLater, ServerFull, TooLarge
 from logyard.router.service import RouterOptions, run_router
 from logyard.server import Server, connect, keys
-from tests.router.conftest import Destination, Writer, until
+from tests.router.conftest import Destination, Router, Writer, add, settled, state_is, until
 from tests.servers.redis import RedisServer
 
 LINES = [b"line %d" % number for number in range(100)]
-
-
-class Router:
-    """A router in this process whose drains are all served by destinations of the test, by name of the host."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.stop = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self.stop = asyncio.Event()
-        options = RouterOptions(node="r1", longest_backoff=0.05)
-        self.task = asyncio.create_task(run_router(lambda: connect(self.url), options, self.stop))
-
-    async def end(self) -> None:
-        self.stop.set()
-        if self.task is not None:
-            await self.task
-
-
-@pytest.fixture
-def destinations(monkeypatch: pytest.MonkeyPatch) -> dict[str, Destination]:
-    found: dict[str, Destination] = {}
-    monkeypatch.setattr("logyard.router.service.configure", lambda uri: (found[uri.host], found[uri.host]))
-    return found
-
-
-@pytest.fixture
-async def router(valkey: RedisServer) -> AsyncIterator[Router]:
-    made = Router(valkey.url)
-    yield made
-    await made.end()
-
-
-async def add(server: Server, name: str, **options: object) -> DrainSpec:
-    return await add_drain(server, DrainSpec(name=name, uri=f"test://{name}", start="beginning", **options))  # type: ignore[arg-type]
-
-
-async def settled(server: Server, name: str, delivered: int) -> None:
-    """Wait until Redis knows that so many records were delivered."""
-    for _ in range(2000):
-        (status,) = await drain_status(server, [name])
-        if status.delivered + status.dead == delivered:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"{status} instead of {delivered} delivered")
-
-
-async def state_is(server: Server, name: str, state: str) -> DrainStatus:
-    async with asyncio.timeout(20):
-        while True:
-            (status,) = await drain_status(server, [name])
-            if status.state == state:
-                return status
-            await asyncio.sleep(0.005)
 
 
 async def test_records_arrive_in_order_and_are_acknowledged(
@@ -624,6 +570,45 @@ async def test_a_secret_is_found_where_the_drain_runs_and_told_when_it_is_not(
     await writer.write("app.web", LINES)
     await settled(server, "a", 100)
     assert (await drain_status(server))[0].uri == "test://${env:LOGYARD_TEST_HOST}"
+
+
+async def test_the_file_of_a_secret_may_come_later(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination], tmp_path: Path
+) -> None:
+    destinations["hidden"] = Destination()
+    await add_drain(server, DrainSpec(name="a", uri=f"test://${{file:{tmp_path}/host}}", start="beginning"))
+    router.start()
+    told = (await state_is(server, "a", "failed")).last_error
+    assert f"{tmp_path}/host" in told and "looked up by the router on r1" in told
+    (tmp_path / "host").write_text("hidden\n")
+    await writer.write("app.web", LINES)
+    await settled(server, "a", 100)
+
+
+async def test_what_a_destination_says_is_told_without_its_secrets(
+    server: Server,
+    writer: Writer,
+    router: Router,
+    destinations: dict[str, Destination],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failures: list[Exception] = [
+        RuntimeError("a bug with hunter2"), NotConnected("hunter2 is unknown"), PartialFailure("", {0: "not hunter2"}),
+        Permanent("hunter2 is wrong"),
+    ]  # fmt: skip
+
+    async def behave(lines: list[bytes]) -> None:
+        if failures:
+            raise failures.pop(0)
+
+    destinations["a"] = Destination(behave=behave, limits=Limits(max_records=10))
+    await add_drain(server, DrainSpec("a", "test://user:hunter2@a", start="beginning"))
+    await writer.write("app.web", LINES)
+    router.start()
+    assert (await state_is(server, "a", "failed")).last_error == "**** is wrong"
+    (letter,) = await newest_letters(server, "a")
+    assert letter.reason == "not ****"
+    assert "a bug with ****" in caplog.text and "hunter2" not in caplog.text
 
 
 async def test_a_full_server_is_emptied_by_its_drains(

@@ -108,10 +108,15 @@ def _start(text: str) -> str:
 async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replace: bool) -> int:
     from logyard.bus.catalogue import stream_keys
     from logyard.bus.drains import add_drain, get_drains
+    from logyard.definition import check_definition
     from logyard.errors import DrainError, NotConnected
-    from logyard_cli.trial import check_address, try_drain
+    from logyard.secret import exposed
+    from logyard_cli.trial import try_drain
 
-    missing = check_address(spec)
+    missing = check_definition(spec)
+    for text in (spec.uri, *spec.params.values()):
+        for warning in exposed(text):
+            say(f"warning: {warning}")
     async with server.connect() as connected:
         existing = (await get_drains(connected)).get(spec.name)
         if existing is not None and not replace:
@@ -125,7 +130,7 @@ async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replace: bool
             try:
                 await try_drain(spec, server.settings().node, send=False)
             except DrainError as error:
-                say(f"{spec.shown}: {error}; nothing was changed (--no-test adds it all the same)")
+                say(f"{spec.shown}: {spec.mask(str(error))}; nothing was changed (--no-test adds it all the same)")
                 return NO_SERVER if isinstance(error, NotConnected) else USAGE
         stored = await add_drain(connected, spec, replace_existing=replace)
         streams = [key for key in await stream_keys(connected) if stored.selects(key)]

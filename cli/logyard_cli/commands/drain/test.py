@@ -33,7 +33,7 @@ async def _test(server: ServerOptions, name: str) -> int:
     try:
         trial = await try_drain(spec, server.settings().node, send=True)
     except DrainError as error:
-        say(f"drain {name}: {spec.shown}: {error}")
+        say(f"drain {name}: {spec.shown}: {spec.mask(str(error))}")
         return FAILED
     answer = {True: "was confirmed", False: "was written, but not confirmed", None: "was taken"}[trial.confirmed]
     click.echo(
