@@ -21,13 +21,13 @@ hypothesis.settings.load_profile("explore" if os.environ.get("LOGYARD_TEST_EXPLO
 pytest_plugins = [
     "tests.servers.certificates",
     "tests.servers.elasticsearch",
+    "tests.servers.home",
     "tests.servers.old_redis",
     "tests.servers.redis",
     "tests.servers.syslog_peers",
     "tests.servers.syslog_receiver",
     "tests.servers.topologies",
     "tests.servers.users",
-    "tests.servers.home",
 ]
 
 

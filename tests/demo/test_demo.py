@@ -6,8 +6,8 @@ import os
 import re
 import signal
 
-from tests.servers.processes import wait_for
 from tests.servers.home import User, alive, children_of, command_line
+from tests.servers.processes import wait_for
 
 WHOLE = 10**9
 

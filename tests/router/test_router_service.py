@@ -15,7 +15,6 @@ from logyard.bus.drains import DrainSpec, add_drain, drain_status, remove_drain,
 from logyard.bus.groups import join
 from logyard.drain import Limits
 from logyard.errors import NotConnected, PartialFailure, Permanent, Refused, RetryLater, ServerFull, TooLarge
-from logyard.router.service import RouterOptions, run_router
 from logyard.server import Server, connect, keys
 from tests.router.conftest import Destination, Router, Writer, add, settled, state_is, until
 from tests.servers.redis import RedisServer

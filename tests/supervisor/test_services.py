@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from logyard.service import Service
+from tests.servers.home import User
 from tests.servers.processes import Processes, wait_for
 from tests.servers.redis import RedisServer
-from tests.servers.home import User
 
 
 def test_the_two_work_with_the_server_of_up_and_with_any_other(user: User, valkey: RedisServer) -> None:

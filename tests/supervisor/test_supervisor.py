@@ -14,8 +14,8 @@ import pytest
 from logyard.errors import ServerError, UsageError
 from logyard.supervisor import Child, Process, Supervisor, restart_delay, supervise
 from logyard.supervisor.process import describe_end
-from tests.servers.processes import Processes, eventually, wait_for
 from tests.servers.home import alive
+from tests.servers.processes import Processes, eventually, wait_for
 
 PYTHON = (sys.executable, "-S", "-c")
 

@@ -14,9 +14,9 @@ from logyard.deployment import deploy
 from logyard.errors import SettingsError
 from logyard.secret import Secret
 from logyard.settings import AgentSettings, DrainSettings, EmbeddedSettings, FileSettings, Settings
+from tests.servers.home import User, alive, children_of, command_line
 from tests.servers.processes import wait_for
 from tests.servers.redis import PASSWORD, SecureRedis
-from tests.servers.home import User, alive, children_of, command_line
 
 
 def texts(path: Path) -> list[str]:
