@@ -25,7 +25,9 @@ _TABLE = {
     "tail": Entry(f"{_HERE}.tail", "Show the last lines of streams and follow them live.", "Logs"),
     "send": Entry(f"{_HERE}.send", "Send standard input into a stream.", "Logs"),
     "stream": Entry(f"{_HERE}.stream", "Streams: list.", "Manage"),
-    "drain": Entry(f"{_HERE}.drain", "Drains: add, list, status, show, test, pause, resume, rm.", "Manage"),
+    "drain": Entry(
+        f"{_HERE}.drain", "Drains: add, list, status, show, test, dead, replay, pause, resume, rm.", "Manage"
+    ),
     "node": Entry(f"{_HERE}.node", "Nodes: list.", "Manage"),
     "completion": Entry(f"{_HERE}.completion", "Print the completion script for your shell.", "Manage"),
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from logyard_cli.colour import BOLD, paint
 from logyard_cli.visible import visible
 
-__all__ = ["Cell", "table", "width_of"]
+__all__ = ["Cell", "shortened", "table", "width_of"]
 
 _GAP = "  "
 
@@ -29,6 +29,16 @@ def width_of(text: str) -> int:
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )
+
+
+def shortened(text: str, width: int) -> str:
+    """``text`` in at most ``width`` columns, on one line, an ellipsis where something is missing."""
+    safe = visible(text)
+    if width_of(safe) <= width:
+        return safe
+    while safe and width_of(safe) > width - 1:
+        safe = safe[: max(0, len(safe) - max(1, (width_of(safe) - width) // 2))]
+    return safe + "…"
 
 
 def table(

@@ -19,6 +19,8 @@ _HERE = "logyard_cli.commands.drain"
         "status": Entry(f"{_HERE}.status", "State, lag, counters and last error of drains."),
         "show": Entry(f"{_HERE}.show", "Everything about one drain."),
         "test": Entry(f"{_HERE}.test", "Send one marked record and say what the destination answered."),
+        "dead": Entry(f"{_HERE}.dead", "What the destination refused: list, show, send again, purge."),
+        "replay": Entry(f"{_HERE}.replay", "Send what the streams still hold again."),
         "pause": Entry(f"{_HERE}.pause", "Stop sending; what comes in waits."),
         "resume": Entry(f"{_HERE}.resume", "Go on sending where it was paused."),
         "rm": Entry(f"{_HERE}.rm", "Remove a drain and what waits for it."),

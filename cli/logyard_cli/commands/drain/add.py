@@ -9,6 +9,7 @@ import click
 
 from logyard.errors import UsageError
 from logyard_cli.exits import NO_SERVER, OK, USAGE, run_async, say
+from logyard_cli.globs import stream_choice
 from logyard_cli.moments import parse_moment
 from logyard_cli.options import ServerOptions, server_options
 
@@ -67,20 +68,8 @@ def command(
     """  # fmt: skip
     from logyard.bus.drains import DrainSpec
 
-    spec = DrainSpec(name, uri, _globs(keys), _params(params, format_), _start(start))
+    spec = DrainSpec(name, uri, stream_choice(keys), _params(params, format_), _start(start))
     return run_async(_add(server, spec, test, replace))
-
-
-def _globs(texts: tuple[str, ...]) -> tuple[str, ...]:
-    from logyard.names import stream_globs
-
-    globs: list[str] = []
-    for text in texts:
-        found, instance = stream_globs(text)
-        if instance is not None and not text.startswith(("app.", "sys.", "event.")):
-            raise UsageError(f"--key {text}: a drain takes whole streams, not single instances")
-        globs += (text,) if instance is not None else found
-    return tuple(dict.fromkeys(globs))
 
 
 def _params(texts: tuple[str, ...], format_: str | None) -> dict[str, str]:

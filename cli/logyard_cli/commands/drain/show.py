@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +17,9 @@ from logyard_cli.listing import coloured, json_option, print_json, state_cell
 from logyard_cli.options import ServerOptions, server_options
 from logyard_cli.units import ago, count, duration
 from logyard_cli.visible import visible
+
+if TYPE_CHECKING:
+    from logyard.bus.replays import ReplayProgress
 
 __all__ = ["command"]
 
@@ -30,15 +35,20 @@ def command(name: str, as_json: bool, server: ServerOptions) -> int:
 
 async def _show(server: ServerOptions, name: str, as_json: bool) -> int:
     from logyard.bus.catalogue import stream_keys
+    from logyard.bus.dead import count_letters
     from logyard.bus.drains import drain_status, get_drain
+    from logyard.bus.replays import replay_progress
     from logyard_cli.commands.drain.status import status_fields
 
     async with server.connect() as connected:
         spec = await get_drain(connected, name)
         (status,) = await drain_status(connected, [name])
         streams = [key for key in await stream_keys(connected) if spec.selects(key)]
+        letters = await count_letters(connected, name)
+        replay = await replay_progress(connected, name)
     if as_json:
-        more = {"keys": spec.keys, "start": spec.start, "paused": spec.paused, "created": spec.created}
+        more: dict[str, Any] = {"keys": spec.keys, "start": spec.start, "paused": spec.paused, "created": spec.created}
+        more |= {"dead_letters": letters, "replay": asdict(replay) if replay.id else None}
         print_json({**status_fields(status), **more, "streams": streams})
         return OK
     start = spec.start if not spec.start.isdecimal() else _moment(int(spec.start) / 1000)
@@ -56,10 +66,11 @@ async def _show(server: ServerOptions, name: str, as_json: bool) -> int:
         "lag": lag,
         "delivered": count(status.delivered),
         "filtered": count(status.filtered),
-        "dead": count(status.dead),
+        "dead": count(status.dead) + (f' ({count(letters)} kept: "logyard drain dead {name}")' if letters else ""),
         "dropped": count(status.dropped),
         "resent": count(status.resent),
         "cut": count(status.cut),
+        "replayed": count(status.replayed) + _told(replay),
         "last error": status.last_error or "none",
     }
     colours = {"state": state_cell(status.state).colour}
@@ -68,6 +79,14 @@ async def _show(server: ServerOptions, name: str, as_json: bool) -> int:
         colour = colours.get(head, "")
         sys.stdout.write(f"{head.ljust(width)}  {paint(visible(text), colour, on=coloured() and bool(colour))}\n")
     return OK
+
+
+def _told(replay: ReplayProgress) -> str:
+    """The last replay, in brackets; "" where there was none."""
+    if not replay.id:
+        return ""
+    why = f": {replay.error}" if replay.error else ""
+    return f" (the last one {replay.state}{why}, {count(replay.looked)} of {count(replay.total)})"
 
 
 def _moment(seconds: float) -> str:
