@@ -75,10 +75,12 @@ async def watch(server: Server, request: ReplayRequest) -> tuple[ReplayProgress,
         interrupted = stopping.requested
         await end_replay(server, request)
         deadline = loop.time() + END_WITHIN
-        while progress.state not in {*OVER, "waiting"} and loop.time() < deadline:
-            await asyncio.sleep(0.05)
+        while True:
             progress = await replay_progress(server, request.drain, request.id)
             shown.show(progress)
+            if progress.state in {*OVER, "waiting"} or loop.time() >= deadline:
+                break
+            await asyncio.sleep(0.05)
     return progress, interrupted
 
 
@@ -127,7 +129,7 @@ class _Shown:
         if self._began is None:
             self._began = self._told = now
         if self._terminal:
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
             line = bar(progress.looked, progress.total, now - self._began, columns)
             sys.stderr.write(f"\r{line}\x1b[K")
             sys.stderr.flush()
