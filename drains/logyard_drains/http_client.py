@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
+from weakref import WeakSet
 
 from logyard import __version__
 from logyard.drain import DrainURI
@@ -19,7 +21,7 @@ from logyard.secret import Secret
 from logyard_drains.http_answer import Answer, Masking, StatusCodes, failure
 from logyard_drains.http_auth import authorization, own_headers
 from logyard_drains.http_compression import COMPRESSIONS, Compression, compressed
-from logyard_drains.stream_socket import CONNECT_TIMEOUT, address_text, connect
+from logyard_drains.stream_socket import CONNECT_TIMEOUT, address_text, connect, tune
 from logyard_drains.tls_socket import PARAMETERS as TLS_PARAMETERS
 from logyard_drains.tls_socket import TlsSettings, connect_tls, make_context, tls_failure
 
@@ -42,6 +44,8 @@ _ANSWER = 64 * 1024
 _PIECE = 256 * 1024
 _DNS_SECONDS = 10
 _LOOK_AT_FILES = 5.0
+_TURNS = 10
+"""Of the event loop, more than it takes to notice that a socket was shut."""
 _PORTS = {"http": 80, "https": 443}
 _PATH_SAFE = "/:@!$&'()*+,;=~-._"
 
@@ -195,6 +199,7 @@ class HttpClient:
         if endpoint.compression != "none":
             self._headers["Content-Encoding"] = endpoint.compression
         self._certificates = _Certificates(endpoint.tls) if endpoint.scheme == "https" else None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._session = self._make_session()
 
     def _make_session(self) -> ClientSession:
@@ -203,15 +208,38 @@ class HttpClient:
         endpoint = self.endpoint
         # The environment's proxies are not used, cookies not kept, redirects not followed: see docs/drains.md.
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=endpoint.in_flight, ttl_dns_cache=_DNS_SECONDS),
+            connector=aiohttp.TCPConnector(
+                limit=endpoint.in_flight, ttl_dns_cache=_DNS_SECONDS, socket_factory=self._make_socket
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=min(CONNECT_TIMEOUT, endpoint.timeout)),
             auto_decompress=False,
         )
 
+    def _make_socket(self, info: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, _ = info
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            tune(sock)
+        except OSError:
+            sock.close()
+            raise
+        self._sockets.add(sock)
+        return sock
+
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, at once even those whose server takes nothing."""
         await self._session.close()
+        # A transport that is closed waits until the server has taken what is in its buffer, and may wait for ever.
+        left = [sock for sock in self._sockets if sock.fileno() >= 0]
+        for sock in left:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for _ in range(_TURNS):
+            if all(sock.fileno() < 0 for sock in left):
+                break
+            await asyncio.sleep(0)
 
     async def send(self, body: bytes) -> Answer:
         """Make one request; the answer is one of success.

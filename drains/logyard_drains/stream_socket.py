@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from logyard.errors import DrainError, NotConnected
 
-__all__ = ["CONNECT_TIMEOUT", "StreamSocket", "address_text", "connect", "resolve"]
+__all__ = ["CONNECT_TIMEOUT", "StreamSocket", "address_text", "connect", "resolve", "tune"]
 
 CONNECT_TIMEOUT = 10.0
 UNANSWERED = 30
@@ -63,7 +63,7 @@ async def connect(host: str, port: int, timeout: float = CONNECT_TIMEOUT) -> soc
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            _tune(sock)
+            tune(sock)
             share = max(0.1, (deadline - loop.time()) / (len(addresses) - index))
             await asyncio.wait_for(loop.sock_connect(sock, address), share)
         except TimeoutError:
@@ -80,7 +80,8 @@ async def connect(host: str, port: int, timeout: float = CONNECT_TIMEOUT) -> soc
     raise NotConnected(f"cannot connect to {address_text(host, port)}: {'; '.join(reasons)}")
 
 
-def _tune(sock: socket.socket) -> None:
+def tune(sock: socket.socket) -> None:
+    """Notice within `UNANSWERED` seconds or a little more that the peer is gone, and hold nothing back."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, UNANSWERED)
