@@ -1,4 +1,4 @@
-"""Measures logyard beside its peers: python -m bench [WHAT|all] [--rounds N] [--json FILE]; WHAT: see `MEASURES`."""
+"""Measures logyard beside its peers: python -m bench [WHAT] [--rounds N] [--json FILE]; --help names what there is."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main() -> int:
     say()
     found: dict[str, Any] = {"machine": facts}
     figures: list[Figure] = []
-    chosen = ("throughput", "latency", "quiet", "filters") if options.what == "all" else (options.what,)
+    chosen = ("throughput", "http", "latency", "quiet", "filters") if options.what == "all" else (options.what,)
     try:
         with tempfile.TemporaryDirectory(prefix="logyard-bench-", dir=options.dir) as folder:
             for what in chosen:
@@ -53,10 +53,12 @@ def main() -> int:
 
 
 def _measure(what: str, peers: list[System], options: argparse.Namespace, folder: Path) -> tuple[Any, list[Figure]]:
-    from bench import filters, latency, quiet, throughput
+    from bench import filters, latency, over_http, quiet, throughput
 
     if what == "throughput":
         return throughput.measure(peers, options.rounds, options.lines, folder)
+    if what == "http":
+        return over_http.measure(options.rounds, options.lines, folder)
     if what == "latency":
         return latency.measure(peers, options.rounds, options.seconds, folder)
     if what == "filters":
@@ -66,7 +68,9 @@ def _measure(what: str, peers: list[System], options: argparse.Namespace, folder
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition(":")[0])
-    parser.add_argument("what", nargs="?", default="all", choices=("throughput", "latency", "quiet", "filters", "all"))
+    parser.add_argument(
+        "what", nargs="?", default="all", choices=("throughput", "http", "latency", "quiet", "filters", "all")
+    )
     parser.add_argument("--rounds", type=int, default=5, help="of each system, in turn (5)")
     parser.add_argument(
         "--lines", type=int, default=1_000_000, help="in a round of throughput, and of filters (1,000,000)"

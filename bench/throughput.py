@@ -16,10 +16,14 @@ from bench.programs import Sink, build
 from bench.report import Figure, by_process, say, table
 from bench.system import Job, System
 
-__all__ = ["measure"]
+__all__ = ["HEAD", "Round", "measure", "row", "run"]
 
 GIVE_UP = 300.0
 MIB = 1 << 20
+HEAD = (
+    "system", "lines/s", "least-most", "first line s", "CPU s/M", "CPU by process", "peak MiB", "Redis B/line",
+    "repeated",
+)  # fmt: skip
 EACH = "severity and time of each record"
 
 
@@ -48,11 +52,11 @@ class Round:
         return sum(self.cpu.values())
 
 
-def run(system: System, file: Path, lines: int, sink_program: Path, folder: Path) -> Round:
+def run(system: System, file: Path, lines: int, sink_program: Path, folder: Path, framing: str = "octet") -> Round:
     """One run of one system."""
     with (
         tempfile.TemporaryDirectory(prefix="run-", dir=folder) as scratch,
-        Sink(sink_program, lines) as sink,
+        Sink(sink_program, lines, framing=framing) as sink,
         system.prepare(Job(file, sink.port, Path(scratch))) as running,
     ):
         started = running.start()
@@ -93,18 +97,8 @@ def measure(peers: Sequence[System], rounds: int, lines: int, folder: Path) -> t
     file.unlink()
     say()
     table(
-        (
-            "system",
-            "lines/s",
-            "least-most",
-            "first line s",
-            "CPU s/M",
-            "CPU by process",
-            "peak MiB",
-            "Redis B/line",
-            "repeated",
-        ),
-        [_row(name, found, lines) for name, found in results.items()],
+        HEAD,
+        [row(name, found, lines) for name, found in results.items()],
     )
     figures = _figures(peers, same_work.name, each_record.name, results, lines)
     return {
@@ -114,7 +108,8 @@ def measure(peers: Sequence[System], rounds: int, lines: int, folder: Path) -> t
     }, figures
 
 
-def _row(name: str, rounds: Sequence[Round], lines: int) -> tuple[str, ...]:
+def row(name: str, rounds: Sequence[Round], lines: int) -> tuple[str, ...]:
+    """A system's line in the table."""
     rates = [lines / one.seconds / 1e6 for one in rounds]
     parts = {part: median(one.cpu[part] for one in rounds) * 1e6 / lines for part in rounds[0].cpu}
     peaks = {part: max(one.peak_rss[part] for one in rounds) / MIB for part in rounds[0].peak_rss}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import http.client
 import json
 import socket
 import subprocess
@@ -57,6 +59,62 @@ def test_the_sink_tells_of_lines_that_came_twice(programs: Path) -> None:
             connection.sendall(frames(b"one", b"two", b"two"))
             sink.wait(30, [])
         assert sink.end() == 1
+
+
+@pytest.fixture(scope="session")
+def http_sink(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("http_sink", tmp_path_factory.mktemp("bench-http"), "z")
+
+
+def request(
+    sink: Sink, path: str, body: bytes | list[bytes], *, cut: int = 1 << 20, **headers: str
+) -> tuple[int, bytes]:
+    """The answer to one request, its bytes sent ``cut`` at a time; a list is sent in chunks."""
+    parts = {"Content-Length": str(len(body))} if isinstance(body, bytes) else {"Transfer-Encoding": "chunked"}
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in {**parts, **headers}.items()]
+    data = "\r\n".join((f"POST {path} HTTP/1.1", "Host: x", *lines, "", "")).encode()
+    if isinstance(body, bytes):
+        data += body
+    else:
+        data += b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*body, b""))
+    with socket.create_connection(("127.0.0.1", sink.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(data), cut):
+            connection.sendall(data[at : at + cut])
+        answer = http.client.HTTPResponse(connection, method="POST")
+        answer.begin()
+        return answer.status, answer.read()
+
+
+@pytest.mark.needs("zlib")
+def test_the_http_sink_counts_lines_however_they_come(http_sink: Path) -> None:
+    with Sink(http_sink, 8, framing="lines") as sink:
+        assert request(sink, "/", b"one\ntwo\n", cut=1)[0] == 200
+        assert request(sink, "/", [b"three\nfo", b"ur\n"], cut=1)[0] == 200
+        assert request(sink, "/", gzip.compress(b"five\nsix\n"), Content_Encoding="gzip")[0] == 200
+        assert (
+            request(sink, "/", gzip.compress(b"se") + gzip.compress(b"ven\neight\n"), Content_Encoding="gzip")[0] == 200
+        )
+        arrival = sink.wait(30, [])
+        assert arrival.first <= arrival.last <= time.monotonic()
+        assert request(sink, "/", b"nine\n")[0] == 200
+        assert sink.end() == 1
+
+
+@pytest.mark.needs("zlib")
+def test_the_http_sink_answers_for_each_document_of_a_bulk(http_sink: Path) -> None:
+    body = b'{"create":{}}\n{"a":1}\n' * 3
+    with Sink(http_sink, 6, framing="bulk") as sink:
+        for sent, encoding in ((body, "identity"), (gzip.compress(body), "gzip")):
+            status, answer = request(sink, "/_bulk?filter_path=errors", sent, Content_Encoding=encoding)
+            assert (status, json.loads(answer)) == (
+                200,
+                {"errors": False, "items": [{"create": {"status": 201}}] * 3},
+            )
+        sink.wait(30, [])
+        status, answer = request(sink, "/_bulk", b"\n")
+        assert (status, "error" in json.loads(answer)) == (400, True)
+        assert sink.end() == 0
 
 
 def test_waiting_ends_when_a_watched_program_has_ended(programs: Path, tmp_path: Path) -> None:

@@ -82,6 +82,10 @@ def _rsyslog_tls() -> str | None:
     return "rsyslog has no TLS (Debian: apt-get install rsyslog-gnutls)"
 
 
+def _zlib() -> str | None:
+    return None if Path("/usr/include/zlib.h").exists() else "zlib.h is not there (Debian: apt-get install zlib1g-dev)"
+
+
 def _linux() -> str | None:
     return None if sys.platform == "linux" else "this needs Linux"
 
@@ -104,6 +108,7 @@ _REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "rsyslog-tls": _rsyslog_tls,
     "syslog-ng": _syslog_ng,
     "tmux": _program("tmux", "tmux"),
+    "zlib": _zlib,
 }
 
 
