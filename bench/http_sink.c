@@ -6,7 +6,7 @@
    answer has an item for each of them; one without documents is refused, as Elasticsearch does.
    Listens on 127.0.0.1:PORT and prints "listening". When LINES lines have come it prints, times in ns of
    CLOCK_MONOTONIC,
-       done FIRST_BYTE LAST_REQUEST LINES BYTES
+       done FIRST_REQUEST LAST_REQUEST LINES BYTES
    BYTES being those of the bodies as they came. It goes on counting until standard input ends, then prints
        total LINES BYTES CONNECTIONS
    Bodies with a length or in chunks, plain or gzip. Those in gzip are kept as they are, and decompressed when nothing
@@ -39,8 +39,9 @@ struct connection {
     char *body;                   /* kept when it is in gzip */
     size_t body_used, body_room;
     long newlines;
+    long long began;              /* when the head was complete */
 };
-struct packed { char *data; size_t size; long long arrived; };
+struct packed { char *data; size_t size; long long began, arrived; };
 
 static int bulk, done;
 static long expected, lines, bytes;
@@ -68,8 +69,10 @@ static long newlines_in(const char *data, size_t size) {
     return count;
 }
 
-static void count(long newlines, long long arrived) {
-    lines += bulk ? newlines / 2 : newlines;
+static void count(long newlines, long long began, long long arrived) {
+    long more = bulk ? newlines / 2 : newlines;
+    if (more > 0 && first_ns == 0) first_ns = began;  /* what tries the address brings nothing */
+    lines += more;
     if (!done && lines >= expected) {
         done = 1;
         printf("done %lld %lld %ld %ld\n", first_ns, arrived, lines, bytes);
@@ -102,7 +105,7 @@ static long unpack(const char *data, size_t size) {
 
 static void unpack_waiting(void) {
     for (size_t i = 0; i < waiting_count; i++) {
-        count(unpack(waiting[i].data, waiting[i].size), waiting[i].arrived);
+        count(unpack(waiting[i].data, waiting[i].size), waiting[i].began, waiting[i].arrived);
         free(waiting[i].data);
     }
     waiting_count = 0;
@@ -158,15 +161,15 @@ static void finish(int fd, struct connection *c, long long arrived) {
             waiting = bigger(waiting, waiting_room * sizeof *waiting);
         }
         if (bulk && c->bulk_target) {
-            count(newlines, arrived);
+            count(newlines, c->began, arrived);
             free(c->body);
         } else {
-            waiting[waiting_count++] = (struct packed){c->body, c->body_used, arrived};
+            waiting[waiting_count++] = (struct packed){c->body, c->body_used, c->began, arrived};
         }
         c->body = NULL;
         c->body_used = c->body_room = 0;
     } else if (!c->get && (!bulk || c->bulk_target)) {
-        count(newlines, arrived);
+        count(newlines, c->began, arrived);
     }
     answer(fd, c, newlines / 2);
     c->in_body = 0;
@@ -220,6 +223,7 @@ static int take(int fd, struct connection *c, const char *data, size_t size, lon
             if (c->head_used == HEAD - 1) return 0;
             if (c->head_used < 4 || memcmp(c->head + c->head_used - 4, "\r\n\r\n", 4) != 0) return 1;
             begin(c);
+            c->began = arrived;
             if (header(c->head, "\r\nexpect: 100") != NULL) put(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
             c->head_used = 0;
         }
@@ -303,7 +307,6 @@ int main(int argc, char **argv) {
             if (!polled[i].revents) continue;
             ssize_t got = read(polled[i].fd, data, sizeof data);
             long long arrived = now();
-            if (got > 0 && first_ns == 0) first_ns = arrived;
             if (got > 0 && take(polled[i].fd, open[i], data, got, arrived)) continue;
             close(polled[i].fd);
             free(open[i]->body);

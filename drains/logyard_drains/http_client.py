@@ -114,6 +114,8 @@ class Endpoint:
         """
         if not uri.host:
             raise UsageError(f"{uri.scheme}:// needs a host: write {uri.scheme}://host/path")
+        if not uri.host.isascii():
+            raise UsageError(f"{uri.host!r}: write the host's name as name servers know it (xn--...)")
         account = authorization(uri)
         own = own_headers(uri)
         if account is not None and any(name.lower() == "authorization" for name in own):

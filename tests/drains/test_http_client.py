@@ -7,7 +7,7 @@ import logging
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -348,9 +348,39 @@ async def test_a_server_without_tls_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("made", "shown"),
+    [
+        (Endpoint("http", "h"), "http://h"),
+        (Endpoint("https", "h", 443), "https://h"),
+        (Endpoint("https", "h", 80), "https://h:80"),
+        (Endpoint("http", "::1"), "http://[::1]"),
+        (Endpoint("http", "::1", 8080, Secret("/token")), "http://[::1]:8080"),
+    ],
+)
+def test_a_server_is_shown_without_its_path(made: Endpoint, shown: str) -> None:
+    assert made.shown == shown
+
+
+async def test_an_ipv6_address_can_be_sent_to() -> None:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):  # of the connection that only tries the address
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(take, "::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with server, open_endpoint(Endpoint("http", "::1", server.sockets[0].getsockname()[1])) as opened:
+        assert (await opened.send(b"")).status == 204
+
+
+@pytest.mark.parametrize(
     ("uri", "complaint"),
     [
         ("https://", "needs a host"),
+        ("https://b\u00fccher.example", r"as name servers know it \(xn--"),
         ("https://h?timeout=0", "more than nothing"),
         ("https://h?timeout=soon", "is not a duration"),
         ("https://h?compression=brotli", "is not one of none, gzip, zstd"),
