@@ -19,9 +19,9 @@ from logyard_drains.elasticsearch_answers import all_created, judge
 from logyard_drains.elasticsearch_bulk import bulk_lines
 from logyard_drains.elasticsearch_cluster import Cluster, open_cluster
 from logyard_drains.elasticsearch_conflicts import explained
+from logyard_drains.elasticsearch_gzip import gzipped
 from logyard_drains.elasticsearch_names import IndexName, data_stream, index_pattern
 from logyard_drains.elasticsearch_template import is_ours, needs_installing, template, template_name
-from logyard_drains.http_compression import Compression, compressed
 from logyard_drains.tls_socket import TlsSettings, make_context
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Config:
     format: ``ecs`` or ``json``.
     pipeline: the ingest pipeline, "" for the index's own.
     install: whether the index template is to be installed.
-    compression: of requests.
+    gzip: whether requests are compressed.
     opensearch: it is one.
     """
 
@@ -67,7 +67,7 @@ class Config:
     format: str = "ecs"
     pipeline: str = ""
     install: bool = False
-    compression: Compression = "none"
+    gzip: bool = False
     opensearch: bool = False
 
 
@@ -106,7 +106,7 @@ def configure(uri: DrainURI) -> Config:
         format=written,
         pipeline=uri.text("pipeline"),
         install=install,
-        compression="gzip" if uri.text("compression", "none", choices=("none", "gzip")) == "gzip" else "none",
+        gzip=uri.text("compression", "none", choices=("none", "gzip")) == "gzip",
         opensearch=product == "opensearch",
     )
 
@@ -190,7 +190,7 @@ async def _install(cluster: Cluster, config: Config, *, dry: bool) -> None:
     if dry or not needs_installing(found):
         return
     body = json.dumps(template(config.index, stream=config.stream)).encode()
-    answer = await cluster.request("PUT", target, body)
+    answer = await cluster.request("PUT", target, [body])
     if answer.status != 200:
         error = cluster.failure(answer)
         raise Permanent(f"{error}; the template {name} was not installed") if answer.status < 429 else error
@@ -231,7 +231,7 @@ class ElasticsearchDrain:
         self._name = config.index
         self._encoder = _encoder(config.format)
         self._time_field = _TIME_FIELDS[config.format]
-        self._compression = config.compression
+        self._gzip = config.gzip
         # The servers give up before we do, so that they can still say what they were waiting for.
         wait = f"timeout={max(1, int(config.limits.timeout * 0.6))}s"
         pipeline = f"&pipeline={quote(config.pipeline, safe='')}" if config.pipeline else ""
@@ -269,14 +269,13 @@ class ElasticsearchDrain:
     ) -> tuple[dict[int, str], dict[int, str], dict[int, str]] | None:
         """One request: None when it took everything, else the refused, those for another time, and the rewritable."""
         documents = [self._encoder.encode(selection, normalise=normalise) for selection in records]
-        body = b"".join(
-            [
-                bulk_lines(selection, made, self._name, self._time_field)
-                for selection, made in zip(records, documents, strict=True)
-            ]
-        )
-        encoding = "" if self._compression == "none" else self._compression
-        answer = await self._cluster.bulk(self._target, await compressed(body, self._compression), encoding)
+        body = [
+            bulk_lines(selection, made, self._name, self._time_field)
+            for selection, made in zip(records, documents, strict=True)
+        ]
+        if self._gzip:
+            body = await gzipped(body)
+        answer = await self._cluster.bulk(self._target, body, "gzip" if self._gzip else "")
         counts = [selection.count for selection in records]
         if all_created(answer, sum(counts)):
             return None

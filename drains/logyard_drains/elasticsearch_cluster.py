@@ -70,13 +70,13 @@ class Cluster:
         self._opensearch = opensearch
 
     async def request(
-        self, method: str, target: str, body: bytes | None = None, *, kind: str = _JSON, encoding: str = ""
+        self, method: str, target: str, body: Sequence[bytes] = (), *, kind: str = _JSON, encoding: str = ""
     ) -> Answer:
         """One request.
 
         Args:
             target: path and query.
-            body: as it is sent; ``kind`` is its media type and ``encoding`` how it is compressed.
+            body: in pieces; ``kind`` is its media type and ``encoding`` how it is compressed.
 
         Raises:
             NotConnected: no node can be reached, or the connection broke.
@@ -87,13 +87,13 @@ class Cluster:
         headers = {"accept": _JSON, "user-agent": f"logyard/{__version__}"}
         if self._authorization is not None:
             headers["authorization"] = self._authorization.reveal()
-        if body is not None:
+        if body:
             headers["content-type"] = kind
         if encoding:
             headers["content-encoding"] = encoding
         try:
             answer = await self._transport.perform_request(
-                method, target, body=None if body is None else _payload(body), headers=headers
+                method, target, body=_payload(body) if body else None, headers=headers
             )
         except TransportError as error:
             failure = error
@@ -108,7 +108,7 @@ class Cluster:
             )
         raise self._translate(failure)
 
-    async def bulk(self, target: str, body: bytes, encoding: str) -> bytes:
+    async def bulk(self, target: str, body: Sequence[bytes], encoding: str) -> bytes:
         """The answer, of status 200, to a ``_bulk`` request.
 
         Raises:
@@ -127,7 +127,7 @@ class Cluster:
         Raises:
             DrainError: it is not, with what to do.
         """
-        answer = await self.request("POST", "/_bulk", b"\n", kind=_BULK)
+        answer = await self.request("POST", "/_bulk", [b"\n"], kind=_BULK)
         found = answer.json()
         known = isinstance(found, dict) and "error" in found
         if not known or not (answer.product or self._opensearch):
@@ -180,7 +180,7 @@ def _reason(error: TransportError) -> str:
     return "the connection broke" if text in ("", "None") else text
 
 
-def _payload(data: bytes) -> Any:
+def _payload(pieces: Sequence[bytes]) -> Any:
     """A body that is written piece by piece, so that other tasks have their turn, and copied nowhere."""
     from aiohttp.payload import Payload
 
@@ -189,20 +189,21 @@ def _payload(data: bytes) -> Any:
 
         @property
         def size(self) -> int:
-            return len(data)
+            return sum(map(len, pieces))
 
         def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-            return data.decode(encoding, errors)
+            return b"".join(pieces).decode(encoding, errors)
 
         async def write(self, writer: AbstractStreamWriter) -> None:
-            view = memoryview(data)
-            for start in range(0, len(data), _PIECE):
-                await writer.write(view[start : start + _PIECE])
+            for piece in pieces:
+                view = memoryview(piece)
+                for start in range(0, len(view), _PIECE):
+                    await writer.write(view[start : start + _PIECE])
 
         async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
             await self.write(writer)
 
-    return Body(data)
+    return Body(pieces)
 
 
 @asynccontextmanager
