@@ -189,7 +189,7 @@ async def _install(cluster: Cluster, config: Config, *, dry: bool) -> None:
         raise cluster.failure(answer)
     if dry or not needs_installing(found):
         return
-    body = json.dumps(template(config.index, stream=config.stream)).encode()
+    body = json.dumps(template(config.index, stream=config.stream, opensearch=config.opensearch)).encode()
     answer = await cluster.request("PUT", target, [body])
     if answer.status != 200:
         error = cluster.failure(answer)

@@ -24,7 +24,7 @@ from logyard_drains.tls_socket import tls_failure
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
-    from elastic_transport import AsyncTransport, TransportError
+    from elasticsearch import AsyncElasticsearch, TransportError
 
 __all__ = ["Answer", "Cluster", "open_cluster"]
 
@@ -63,9 +63,11 @@ class Cluster:
         name: for messages.
     """
 
-    def __init__(self, transport: AsyncTransport, name: str, authorization: Secret | None, *, opensearch: bool) -> None:
+    def __init__(
+        self, client: AsyncElasticsearch, name: str, authorization: Secret | None, *, opensearch: bool
+    ) -> None:
         self.name = name
-        self._transport = transport
+        self._transport = client.transport
         self._authorization = authorization
         self._opensearch = opensearch
 
@@ -82,7 +84,7 @@ class Cluster:
             NotConnected: no node can be reached, or the connection broke.
             Permanent: certificates are refused.
         """
-        from elastic_transport import TransportError
+        from elasticsearch import TransportError
 
         headers = {"accept": _JSON, "user-agent": f"logyard/{__version__}"}
         if self._authorization is not None:
@@ -131,7 +133,7 @@ class Cluster:
         found = answer.json()
         known = isinstance(found, dict) and "error" in found
         if not known or not (answer.product or self._opensearch):
-            if answer.status in (401, 403, 429) or answer.status >= 500:
+            if answer.status in (401, 403, 429, 502, 503, 504):
                 raise self.failure(answer)  # as a proxy in front answers, too
             hint = "; for an OpenSearch write opensearch://" if known and not self._opensearch else ""
             raise Permanent(f"{self.name}: what answers there ({answer.status}) is no {self._kind}{hint}")
@@ -150,7 +152,7 @@ class Cluster:
         return "OpenSearch" if self._opensearch else "Elasticsearch"
 
     def _translate(self, error: TransportError) -> DrainError:
-        from elastic_transport import ConnectionTimeout, SerializationError
+        from elasticsearch import ConnectionTimeout, SerializationError
 
         if isinstance(error, SerializationError):
             return Permanent(f"{self.name}: what answers there is no {self._kind}")
@@ -226,7 +228,8 @@ async def open_cluster(
         connections: to one node at once.
         opensearch: the servers need not say that they are Elasticsearch.
     """
-    from elastic_transport import AsyncTransport, NodeConfig, Serializer
+    from elasticsearch import AsyncElasticsearch
+    from elasticsearch.serializer import Serializer
 
     class Raw(Serializer):
         """Bodies as they are, both ways."""
@@ -242,29 +245,23 @@ async def open_cluster(
     own_log = logging.getLogger("elastic_transport")
     own_log.setLevel(logging.CRITICAL)
     own_log.propagate = False
-    nodes = [
-        NodeConfig(
-            "https" if context else "http",
-            host,
-            port,
-            path_prefix=path,
-            connections_per_node=connections,
-            request_timeout=None,  # whoever calls `send` has a limit
-            ssl_context=context,
-        )
-        for host, port in hosts
-    ]
+    scheme = "https" if context else "http"
+    nodes = [f"{scheme}://{address_text(host, port)}{path}" for host, port in hosts]
+    tls: dict[str, Any] = {"ssl_context": context} if context else {}
     # Trying once more is harmless, as each document has an id; a connection that a balancer closed while it was idle
     # is no reason to begin anew.
-    transport = AsyncTransport(
+    client = AsyncElasticsearch(
         nodes,
+        connections_per_node=connections,
+        request_timeout=None,  # whoever calls `send` has a limit
         serializers=dict.fromkeys((_JSON, _BULK, "application/*", "text/*"), Raw()),
         max_retries=max(1, len(hosts) - 1),
         retry_on_status=(),
         meta_header=False,
+        **tls,
     )
     name = ",".join(address_text(host, port) for host, port in hosts)
     try:
-        yield Cluster(transport, name, authorization, opensearch=opensearch)
+        yield Cluster(client, name, authorization, opensearch=opensearch)
     finally:
-        await transport.close()
+        await client.close()

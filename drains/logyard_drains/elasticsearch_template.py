@@ -52,14 +52,17 @@ def template_name(name: IndexName) -> str:
     return f"logyard-{re.sub(r'[^a-z0-9]+', '-', name.wildcard).strip('-')}"
 
 
-def template(name: IndexName, *, stream: bool) -> dict[str, Any]:
+def template(name: IndexName, *, stream: bool, opensearch: bool = False) -> dict[str, Any]:
     """The template for the indices that ``name`` makes; ``stream``: they are data streams."""
+    mappings = _MAPPINGS
+    if opensearch:  # its name for the same, without options (docs.opensearch.org, flat object)
+        mappings = {**_MAPPINGS, "properties": {**_MAPPINGS["properties"], "json": {"type": "flat_object"}}}
     made: dict[str, Any] = {
         "index_patterns": [name.wildcard],
         "priority": PRIORITY,
         "version": VERSION,
         "_meta": {"managed_by": _OURS, "description": "written by logyard (template=install)"},
-        "template": {"mappings": _MAPPINGS},
+        "template": {"mappings": mappings},
     }
     if stream:
         made["data_stream"] = {}

@@ -121,3 +121,12 @@ def test_errors_and_representations_hold_no_secret() -> None:
     with pytest.raises(UsageError) as caught:
         DrainURI.parse("http://u:hunter2@h:port")
     assert "hunter2" not in str(caught.value)
+
+
+def test_further_hosts_are_taken_apart_and_refused_by_drains_that_take_one() -> None:
+    uri = DrainURI.parse("x://me:a,b@first:1,second,third:3/path?a=1")
+    assert (uri.host, uri.port, uri.user, uri.password, uri.path) == ("first", 1, "me", "a,b", "/path")
+    assert uri.others == (("second", None), ("third", 3))
+    uri.refuse_unknown("a", several=True)
+    with pytest.raises(UsageError, match="x:// takes one host, and 3 are given"):
+        uri.refuse_unknown("a")

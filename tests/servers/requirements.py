@@ -64,7 +64,7 @@ def _syslog_ng() -> str | None:
 
 def _elasticsearch_node() -> str | None:
     if elasticsearch_java() is None:
-        return "there is no Java for Elasticsearch (Debian: apt-get install openjdk-17-jre-headless)"
+        return "there is no Java for Elasticsearch (Debian: apt-get install default-jre-headless)"
     here = os.environ.get("LOGYARD_TEST_ELASTICSEARCH_HOME") or next(_cache().glob("elasticsearch-*/bin"), None)
     if here is None and not (find_program("mvn") and find_program("unzip")):
         return "Elasticsearch is not there, nor what fetches it (Debian: apt-get install maven unzip)"
