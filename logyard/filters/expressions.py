@@ -6,10 +6,19 @@ import re
 
 import re2
 
-__all__ = ["block_pattern", "folded_pattern", "options"]
+__all__ = ["block_pattern", "folded_pattern", "options", "plain_text"]
 
 _LINE_ONLY = re.compile(r"\\[AzC]|\(\?[A-Za-z]*-")
 """What may mean another thing in a block than in a line: anchors of the whole text, bytes, flags that are unset."""
+
+
+_PLAIN = re.compile(r"(\^?)([\w /:,;=@%&#!<>'\"-]+)", re.ASCII)
+
+
+def plain_text(pattern: str) -> tuple[str, bool] | None:
+    """The text that an expression is (True: at the beginning only); None for one that is more than that."""
+    found = _PLAIN.fullmatch(pattern)
+    return None if found is None else (found[2], bool(found[1]))
 
 
 def options(*, block: bool = False, any_case: bool = False) -> re2.Options:

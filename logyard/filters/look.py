@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from logyard.batch import Batch, Selection
 from logyard.derive import Level, levels
 from logyard.filters.fields import Members, readable
+from logyard.filters.severities import Written, written_levels
 from logyard.filters.tree import FieldPath
 
-__all__ = ["Look", "Positions", "Search"]
+__all__ = ["Look", "Positions", "Search", "hits"]
 
 Positions: TypeAlias = Sequence[int]
 """Records of the batch, ascending; a `range` for all of them."""
@@ -19,6 +20,8 @@ Search: TypeAlias = Callable[[bytes, int], Any]
 """The `search` of a compiled RE2 expression."""
 
 _NEWLINE = b"\n"
+_FEW = 8
+"""Records are looked at one by one rather than in the block when not more than one of so many is in question."""
 _TRIED = 64
 """Hits after which a search that is only meant to spare parsing is given up if it spares little."""
 
@@ -76,8 +79,22 @@ class Look:
         block = self.batch.block
         return b"\\" in block and b"\\u" in block  # a single byte is looked for much faster
 
-    def levels(self, positions: Positions) -> list[Level | None]:
-        """The severity of each record."""
+    def at_levels(self, positions: Positions, wanted: frozenset[Level]) -> Positions:
+        """Records of some severities."""
+        written = self._written_levels if self.of_lines and not self.is_few(positions) else None
+        if written is None:
+            return [at for at, level in zip(positions, self._levels_of(positions), strict=True) if level in wanted]
+        column, meaning = written
+        passing = {text for text, level in meaning.items() if level in wanted}
+        if len(positions) == self.count:
+            return [at for at, text in enumerate(column) if text in passing]
+        return [at for at in positions if column[at] in passing]
+
+    @cached_property
+    def _written_levels(self) -> Written | None:
+        return written_levels(self.batch.block, self.count, lambda: self.batch.lines)
+
+    def _levels_of(self, positions: Positions) -> list[Level | None]:
         known = self._levels
         lines = self.batch.lines
         if not known:
@@ -110,26 +127,31 @@ class Look:
         lines = self.lines
         return members.rows(lines if len(positions) == len(lines) else [lines[at] for at in positions])
 
-    def hits(self, search: Search, block: bytes, *, worth: bool = False) -> list[int] | None:
-        """The records in which a search finds something, by searching the whole block.
+    def is_few(self, positions: Positions) -> bool:
+        """Whether records are better looked at one by one than in the block."""
+        return len(positions) * _FEW < self.count
 
-        Args:
-            search: what is searched; must not find anything that reaches over a separator.
-            block: the batch's block, or `block`.
-            worth: give up and return None when most records are hit.
-        """
-        separator = self.batch.separator
-        found: list[int] = []
-        count, find = block.count, block.find
-        at = line = 0
-        while (hit := search(block, at)) is not None:
-            start = hit.start()
-            line += count(separator, at, start)
-            found.append(line)
-            if worth and len(found) == _TRIED and line < 4 * _TRIED:
-                return None
-            at = find(separator, start) + 1
-            if not at:
-                break
-            line += 1
-        return found
+
+def hits(search: Search, block: bytes, separator: bytes, *, worth: bool = False) -> list[int] | None:
+    """The texts in a block in which a search finds something.
+
+    Args:
+        search: what is searched; must not find anything that reaches over a separator.
+        block: the texts.
+        separator: the byte between two of them.
+        worth: give up and return None when most texts are hit.
+    """
+    found: list[int] = []
+    count, find = block.count, block.find
+    at = line = 0
+    while (hit := search(block, at)) is not None:
+        start = hit.start()
+        line += count(separator, at, start)
+        found.append(line)
+        if worth and len(found) == _TRIED and line < 4 * _TRIED:
+            return None
+        at = find(separator, start) + 1
+        if not at:
+            break
+        line += 1
+    return found

@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 import re2
 
-from logyard.filters.expressions import block_pattern, folded_pattern, options
-from logyard.filters.look import Look, Positions, Search
+from logyard.filters.expressions import block_pattern, folded_pattern, options, plain_text
+from logyard.filters.look import Look, Positions, Search, hits
 from logyard.filters.tree import (
     OF_BATCH,
     And,
@@ -40,13 +40,10 @@ __all__ = ["Step", "make_step", "value_test"]
 
 Step: TypeAlias = Callable[[Look, Positions], Positions]
 
+_NEWLINE = b"\n"
 _REPLACED = "\ufffd"
-_FEW = 8
-"""Records are looked at one by one rather than in the block when not more than one of so many is in question."""
 _SEARCHED = 3
 """Characters from which a literal is worth searching before parsing."""
-_LITERAL = re.compile(r"[\w /:,;=@%&#!<>'\"-]+", re.ASCII)
-"""Expressions that are nothing but text."""
 _RELATED = frozenset("ksKS")
 _NUMERIC = frozenset("0123456789.+-eEinf")
 """What numbers are written with, infinity included: they may stand otherwise in a line than as text."""
@@ -128,9 +125,7 @@ def _term_step(term: Term) -> Step:
         case Matches(FieldPath("text", True), pattern):
             return _matching(pattern)
         case LevelIn(levels, _):
-            return lambda look, positions: [
-                at for at, level in zip(positions, look.levels(positions), strict=True) if level in levels
-            ]
+            return lambda look, positions: look.at_levels(positions, levels)
         case Like() | Exact() | Matches() | Exists() | Compare():
             test = value_test(term)
             if term.field.envelope:
@@ -147,7 +142,7 @@ def value_test(term: Like | Exact | Matches | Exists | Compare) -> Test:
         case Exact():
             return exactness(term)
         case Matches(_, pattern):
-            return search_value(pattern, options())
+            return search_value(pattern)
         case Compare():
             return comparison(term)
         case Exists():
@@ -160,15 +155,11 @@ def _text_values(test: Test, look: Look, positions: Positions) -> Positions:
     return [at for at in positions if test(lines[at].decode())]
 
 
-def _is_few(look: Look, positions: Positions) -> bool:
-    return len(positions) * _FEW < look.count
-
-
-def _among(hits: list[int], look: Look, positions: Positions) -> Positions:
+def _among(found: list[int], look: Look, positions: Positions) -> Positions:
     if len(positions) == look.count:
-        return hits
+        return found
     asked = set(positions)
-    return [at for at in hits if at in asked]
+    return [at for at in found if at in asked]
 
 
 def _containing(parts: tuple[str, ...]) -> Step:
@@ -182,23 +173,27 @@ def _containing(parts: tuple[str, ...]) -> Step:
 
 def _matching(pattern: str) -> Step:
     search: Search = re2.compile(pattern, options()).search
-    if _LITERAL.fullmatch(pattern):
+    if plain_text(pattern) == (pattern, False):
         return partial(_found_literal, search, pattern, False)
+    return partial(_found_in_text, search, _block_search(pattern))
+
+
+def _block_search(pattern: str) -> Search | None:
     of_block = block_pattern(pattern)
-    block_search = None
-    if of_block is not None:
-        try:
-            block_search = re2.compile(of_block, options(block=True)).search
-        except re2.error:  # it has become too large
-            block_search = None
-    return partial(_found_in_text, search, block_search)
+    if of_block is None:
+        return None
+    try:
+        search: Search = re2.compile(of_block, options(block=True)).search
+    except re2.error:  # it has become too large
+        return None
+    return search
 
 
 def _found_literal(search: Search, text: str, any_case: bool, look: Look, positions: Positions) -> Positions:
     """Records that hold a text; ``search`` finds it, too."""
     # Text is found in bytes that are no UTF-8 just as in what replaces these, unless it is the replacement itself.
     raw = _REPLACED not in text
-    if _is_few(look, positions):
+    if look.is_few(positions):
         lines = look.batch.lines if raw else look.lines
         return [at for at in positions if search(lines[at], 0) is not None]
     literal = text.encode()
@@ -207,7 +202,7 @@ def _found_literal(search: Search, text: str, any_case: bool, look: Look, positi
     block = look.batch.block if raw else look.block
     # Of ASCII only k and s have relatives outside of it, so that mostly bytes can be compared.
     simple = not any_case or (literal.isascii() and (block.isascii() or not _RELATED & set(text)))
-    found = look.hits(search, block, worth=simple)
+    found = hits(search, block, look.batch.separator, worth=simple)
     if found is not None:
         return _among(found, look, positions)
     if any_case:
@@ -218,25 +213,27 @@ def _found_literal(search: Search, text: str, any_case: bool, look: Look, positi
 
 
 def _found_in_text(search: Search, block_search: Search | None, look: Look, positions: Positions) -> Positions:
-    if block_search is None or not look.of_lines or _is_few(look, positions):
+    if block_search is None or not look.of_lines or look.is_few(positions):
         lines = look.lines
         return [at for at in positions if search(lines[at], 0) is not None]
-    found = look.hits(block_search, look.block)
+    found = hits(block_search, look.block, look.batch.separator)
     assert found is not None
     return _among(found, look, positions)
 
 
 def _field_step(term: Term, path: FieldPath, test: Test) -> Step:
+    if isinstance(term, Matches) and plain_text(term.pattern) is None:
+        return partial(_matching_values, test, _block_search(term.pattern), path)
     literal = _needed(term)
     if literal is None:
         return partial(_values, path, test)
     search: Search = re2.compile(re2.escape(literal), options(any_case=True)).search
 
     def step(look: Look, positions: Positions) -> Positions:
-        if not look.has_unicode_escapes and not _is_few(look, positions):
-            hits = look.hits(search, look.block, worth=True)
-            if hits is not None:
-                positions = _among(hits, look, positions)
+        if not look.has_unicode_escapes and not look.is_few(positions):
+            found = hits(search, look.block, look.batch.separator, worth=True)
+            if found is not None:
+                positions = _among(found, look, positions)
                 if not positions:
                     return ()
         return _values(path, test, look, positions)
@@ -250,6 +247,26 @@ def _values(path: FieldPath, test: Test, look: Look, positions: Positions) -> Po
         for at, value in zip(positions, look.values(positions, path), strict=True)
         if value is not None and test(value)
     ]
+
+
+def _matching_values(
+    test: Test, block_search: Search | None, path: FieldPath, look: Look, positions: Positions
+) -> Positions:
+    """Records in whose field an expression is found; texts are searched joined, like a block of lines."""
+    values = look.values(positions, path)
+    if block_search is not None:
+        texts = [value if type(value) is str else "" for value in values]
+        joined = "\n".join(texts)
+        if joined.count("\n") == len(texts) - 1:
+            found = hits(block_search, joined.encode(), _NEWLINE, worth=True)
+            if found is not None:
+                passed = set(found)
+                return [
+                    at
+                    for place, (at, value) in enumerate(zip(positions, values, strict=True))
+                    if (place in passed if type(value) is str else value is not None and test(value))
+                ]
+    return [at for at, value in zip(positions, values, strict=True) if value is not None and test(value)]
 
 
 def _needed(term: Term) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import re2
 
+from logyard.filters.expressions import options, plain_text
 from logyard.filters.fold import fold
 from logyard.filters.tree import Compare, Exact, Like
 from logyard.filters.units import Quantity, field_factor, plain_number, written_quantity
@@ -139,14 +140,25 @@ def _factor(name: str, than: Quantity) -> int:
     return than.scale if than.kind == "time" else 1
 
 
-def search_value(pattern: str, options: re2.Options) -> Test:
+def search_value(pattern: str) -> Test:
     """``field~"..."``: found in the text of a value."""
-    search = re2.compile(pattern, options).search
+    search = _search_text(pattern)
 
     def test(value: Any) -> bool:
+        if type(value) is str:
+            return search(value)
         if type(value) is list:
             return any(type(one) is not list and test(one) for one in value)
         text = scalar_text(value)
-        return text is not None and search(text.encode(errors="replace")) is not None
+        return text is not None and search(text)
 
     return test
+
+
+def _search_text(pattern: str) -> Callable[[str], bool]:
+    plain = plain_text(pattern)
+    if plain is not None:  # most expressions that people write are; RE2 takes ten times as long to begin
+        wanted, at_start = plain
+        return (lambda text: text.startswith(wanted)) if at_start else (lambda text: wanted in text)
+    search = re2.compile(pattern, options()).search
+    return lambda text: search(text.encode()) is not None
