@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from logyard.errors import UsageError
 
@@ -66,6 +65,8 @@ def _columns(text: str) -> int:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that a mistyped one resembles."""
+    from difflib import get_close_matches  # seldom needed, and slow to load
+
     by_lower = {one.lower(): one for one in known}
     found = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None

@@ -7,29 +7,12 @@ that what a colon, a quote or a minus means is decided in one place by what stan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import re2
-
-from logyard.derive import Level
-from logyard.derive.severity import level_value
-from logyard.filters.error import FilterError, nearest
-from logyard.filters.fold import fold
-from logyard.filters.tree import (
-    Compare,
-    Contains,
-    Everything,
-    Exact,
-    Exists,
-    FieldPath,
-    LevelIn,
-    Like,
-    Matches,
-    Node,
-    Not,
-)
-from logyard.filters.units import quantity
+from logyard.filters.error import FilterError
+from logyard.filters.meaning import COMPARISONS, LEVEL, WrongValue, expression_of, node_of
+from logyard.filters.quoting import SMART_QUOTES, WORD, expression_text, unescape, unescape_quoted, wildcard_parts
+from logyard.filters.tree import Contains, Everything, FieldPath, LevelIn, Matches, Node, Not
 
 __all__ = ["MAX_DEPTH", "MAX_LENGTH", "Lexeme", "Lexer", "Saved"]
 
@@ -46,17 +29,11 @@ _QUOTED_FIELD = re.compile(rf'("(?:\\.|[^"\\])+")({_OPERATOR})')
 _EMPTY_FIELD = re.compile(rf"({_NAME}):(?=[\s)]|\Z)")
 _SAVED = re.compile(r"@([A-Za-z0-9_][\w.-]*)(?=[\s()|]|\Z)")
 _KEYWORD = re.compile(r"(AND|OR|NOT)(?=[\s()|\"'~]|\Z)")
-_BARE = re.compile(r"(?:\\[\s\S]|[^\s()|\"])+")
-_ESCAPE = re.compile(r"\\([^A-Za-z0-9])")
-_UNESCAPED_STAR = re.compile(r"\\[\s\S]|\*")
-_COMPARISONS = {">", ">=", "<", "<="}
-_SMART = {"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "«": '"', "»": '"'}
 _LONE_OPERATOR = re.compile(r":|[<>=!]=?|=~|!~|==|~(?=\s|\Z)")
 _SLASHED = re.compile(r"/.*[\\\[\]^$+?{}].*/[a-z]?|/.*\.\*.*/[a-z]?", re.DOTALL)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _BETWEEN_VALUES = re.compile(r"[\s,|&]+(?:(?:AND|OR|and|or)[\s,|&]+)*")
 _AFTER_QUOTE = re.compile(r"[\s()|]|\Z")
-_EXPECTED_LEVELS = "trace debug info notice warn error critical alert emergency"
 _TEXT = FieldPath("text", envelope=True)
 _OPERATORS_FOR_PEOPLE = {"=~": "~", "==": "="}
 
@@ -210,7 +187,7 @@ class Lexer:
             if self._text.startswith(sign, start):
                 raise self.error(f"{sign} is no operator here", start, start + len(sign), f"write {instead}")
         if self._peek() == "!":
-            word = _BARE.match(self._text, start + 1)
+            word = WORD.match(self._text, start + 1)
             left_out = "word" if word is None else word[0]
             raise self.error(
                 "! is no operator here", start, start + 1, f"write -{left_out}, or NOT (...) to leave records out"
@@ -222,8 +199,8 @@ class Lexer:
 
     def _refuse_smart_quote(self) -> None:
         char = self._peek()
-        if char in _SMART:
-            end = next((at for at in range(self._at + 1, len(self._text)) if self._text[at] in _SMART), self._at)
+        if char in SMART_QUOTES:
+            end = next((at for at in range(self._at + 1, len(self._text)) if self._text[at] in SMART_QUOTES), self._at)
             inner = self._text[self._at + 1 : end]
             hint = f'write "{inner}"' if inner else "write them straight"
             raise self.error(f"expected straight quotes, not {char}", self._at, self._at + 1, hint)
@@ -232,7 +209,7 @@ class Lexer:
         sign = found[0]
         before = self._found[-1] if self._found else None
         gap = _SPACE.match(self._text, found.end())
-        following = _BARE.match(self._text, found.end() if gap is None else gap.end())
+        following = WORD.match(self._text, found.end() if gap is None else gap.end())
         if before is not None and before.kind == "TERM" and following is not None:
             name = self._text[before.start : before.stop]
             return self.error(
@@ -260,7 +237,7 @@ class Lexer:
                 "write it outside of the quotes",
             )
         if following == "-":
-            word = _BARE.match(self._text, start)
+            word = WORD.match(self._text, start)
             assert word is not None
             raise self.error(
                 "expected one minus before what is left out",
@@ -283,7 +260,7 @@ class Lexer:
         empty = _EMPTY_FIELD.match(self._text, start)
         if empty is not None:
             raise self._nothing_follows(empty)
-        word = _BARE.match(self._text, start)
+        word = WORD.match(self._text, start)
         if word is None:
             raise self.error("expected a word here", start, start + 1)
         text = word[0]
@@ -299,7 +276,7 @@ class Lexer:
             raise self.error("/.../ is a path here, not a regular expression", start, word.end(), f'write ~"{inner}"')
         self._at = word.end()
         self._refuse_glued(text, start)
-        parts = _wildcard_parts(text)
+        parts = wildcard_parts(text)
         if parts == ("", ""):
             self._add("TERM", Everything(), start)
             return
@@ -308,7 +285,7 @@ class Lexer:
 
     def _nothing_follows(self, found: re.Match[str]) -> FilterError:
         gap = _SPACE.match(self._text, found.end())
-        following = None if gap is None else _BARE.match(self._text, gap.end())
+        following = None if gap is None else WORD.match(self._text, gap.end())
         if following is None:
             hint = (
                 f'write {found[1]}:* for records that have the field, or "{found[0]}" in quotes to search for this text'
@@ -322,7 +299,7 @@ class Lexer:
         char = self._peek()
         if char in ('"', "("):
             what = "quote" if char == '"' else "parenthesis"
-            end = _BARE.match(self._text, self._at + 1)
+            end = WORD.match(self._text, self._at + 1)
             whole = self._text[start : self._at + 1 if end is None else end.end()]
             if self._text[start + len(whole) : start + len(whole) + 1] in (")", '"'):
                 whole = self._text[start : start + len(whole) + 1]
@@ -340,7 +317,7 @@ class Lexer:
         start = self._at
         name, operator = found[1], found[2]
         if name[0] == '"':
-            name = _unescape_string(name[1:-1])
+            name = unescape_quoted(name[1:-1])
         if operator.startswith(":") and len(operator) > 1:
             operator = operator[1:]
         field = _Field(FieldPath.parse(name), operator, start, found[0])
@@ -366,7 +343,7 @@ class Lexer:
         self._add("TERM", Not(term) if negated else term, start)
 
     def _double_equals(self, field: _Field, found: re.Match[str]) -> FilterError:
-        value = _BARE.match(self._text, found.end())
+        value = WORD.match(self._text, found.end())
         text = "value" if value is None else value[0]
         return self.error(
             "== is no operator here",
@@ -379,13 +356,13 @@ class Lexer:
         if field.operator == "~":
             return self._regex(field)
         start = self._at
-        if self._peek() in _SMART:
+        if self._peek() in SMART_QUOTES:
             self._refuse_smart_quote()
         if self._peek() in ('"', "'"):
             text = self._string()
             parts: tuple[str, ...] = (text,)
         else:
-            word = _BARE.match(self._text, start)
+            word = WORD.match(self._text, start)
             if word is None:
                 raise self.error(
                     f"expected a value right behind {field.written}",
@@ -395,19 +372,23 @@ class Lexer:
                 )
             self._at = word.end()
             self._refuse_glued_value(field, word[0])
-            parts = _wildcard_parts(word[0])
-            text = "*".join(parts) if field.operator != "=" else _unescape(word[0])
-        return self._meaning(field, parts, text, start)
+            parts = wildcard_parts(word[0])
+            text = "*".join(parts) if field.operator != "=" else unescape(word[0])
+        try:
+            return node_of(field.path, field.operator, parts, text)
+        except WrongValue as error:
+            hint = f'write "{self._text[field.start : self._at]}" in quotes to search for this text'
+            raise self._wrong(error, start, hint=hint) from None
 
     def _example(self, field: _Field) -> str:
-        if field.path == FieldPath("level", envelope=True):
+        if field.path == LEVEL:
             return "warn"
-        return "500" if field.operator in _COMPARISONS else "value"
+        return "500" if field.operator in COMPARISONS else "value"
 
     def _refuse_glued_value(self, field: _Field, text: str) -> None:
         if self._peek() in ('"', "("):
             what = "quote" if self._peek() == '"' else "parenthesis"
-            end = _BARE.match(self._text, self._at + 1)
+            end = WORD.match(self._text, self._at + 1)
             stop = self._at + 1 if end is None else end.end()
             if self._text[stop : stop + 1] in (")", '"'):
                 stop += 1
@@ -427,66 +408,12 @@ class Lexer:
                 f'write {field.path}~"{inner}"',
             )
 
-    def _meaning(self, field: _Field, parts: tuple[str, ...], text: str, start: int) -> Node:
-        """The node for a field, an operator and a value."""
-        if field.path == FieldPath("level", envelope=True):
-            return self._level(field, parts, text, start)
-        if field.operator in _COMPARISONS:
-            return self._comparison(field, text, start)
-        if field.operator == "=":
-            return Exact(field.path, text)
-        if parts == ("", ""):
-            return Exists(field.path)
-        return Like(field.path, parts)
-
-    def _comparison(self, field: _Field, text: str, start: int) -> Compare:
-        try:
-            than = quantity(text)
-        except ValueError as error:
-            hint = f'write "{self._text[field.start : self._at]}" in quotes to search for this text'
-            if re.match(r"\d{4}-\d\d", text):
-                hint = "times are options of the command: --since, --until"
-            raise self.error(f"expected a number behind {field.operator}: {error}", start, self._at, hint) from None
-        return Compare(field.path, field.operator, than)
-
-    def _level(self, field: _Field, parts: tuple[str, ...], text: str, start: int) -> Node:
-        if field.operator == ":" and len(parts) > 1:
-            if parts == ("", ""):
-                return LevelIn(frozenset(Level), "level:*")
-            found = frozenset(level for level in Level if _like(parts, level.label))
-            if not found:
-                raise self._unknown_level(text, start)
-            return LevelIn(found, f"level:{text}")
-        level = level_value(text)
-        if level is None:
-            raise self._unknown_level(text, start)
-        if field.operator not in _COMPARISONS:
-            return LevelIn(frozenset((level,)), f"level:{level.label}")
-        # A level's number is smaller the more severe it is.
-        passes: dict[str, Callable[[Level], bool]] = {
-            ">=": lambda one: one <= level, ">": lambda one: one < level,
-            "<=": lambda one: one >= level, "<": lambda one: one > level,
-        }  # fmt: skip
-        levels = frozenset(filter(passes[field.operator], Level))
-        if not levels:
-            raise self.error(
-                f"no level is {'above' if field.operator == '>' else 'below'} {level.label}",
-                start,
-                self._at,
-                f"write level:{field.operator}={level.label}",
-            )
-        return LevelIn(levels, f"level:{field.operator}{level.label}")
-
-    def _unknown_level(self, text: str, start: int) -> FilterError:
-        names = [*_EXPECTED_LEVELS.split(), "warning", "err", "crit", "fatal", "panic", "emerg"]
-        near = nearest(text, names)
-        hint = "" if near is None else f"did you mean {near}? "
-        return self.error(
-            f"{text} is no level: expected one of {_EXPECTED_LEVELS}",
-            start,
-            self._at,
-            f"{hint}(json.level is a field of the record's own)",
-        )
+    def _wrong(self, error: WrongValue, start: int, *, shift: int = 0, hint: str = "") -> FilterError:
+        """The error for a value that begins at ``start``; its own positions count ``shift`` characters later."""
+        if error.start is None or error.stop is None:
+            return self.error(error.problem, start, self._at, error.hint or hint)
+        first = start + shift + error.start
+        return self.error(error.problem, first, max(first + 1, start + shift + error.stop), error.hint or hint)
 
     def _choice(self, field: _Field) -> None:
         """``field:(a OR b)``: any of; the group becomes terms of its own."""
@@ -516,7 +443,7 @@ class Lexer:
                 continue
             if not expect_value:
                 raise self._missing_or(field)
-            if keyword is not None or char in "(|,-!&":
+            if keyword is not None or char in "(|,!&" or (char == "-" and not self._peek(2)[1:].isdecimal()):
                 raise self._no_value(field, keyword, at)
             term = self._choice_value(field)
             self._found.append(Lexeme("TERM", term, at, self._at))
@@ -555,7 +482,7 @@ class Lexer:
             sign = re.compile(r"\|+|&+|,|AND").match(self._text, at)
             end = at + 1 if sign is None else sign.end()
             return self.error(f"expected OR between the values of {field.path}", at, end, self._proposed_group(field))
-        following = _BARE.match(self._text, at)
+        following = WORD.match(self._text, at)
         return self.error(
             f"expected OR between the values of {field.path}",
             at,
@@ -576,8 +503,7 @@ class Lexer:
 
     def _string(self) -> str:
         """The text in quotes that begins here."""
-        inner = self._quoted()
-        return _unescape_string(inner)
+        return unescape_quoted(self._quoted())
 
     def _quoted(self) -> str:
         start = self._at
@@ -586,7 +512,7 @@ class Lexer:
         while at < len(self._text) and self._text[at] != quote:
             at += 2 if self._text[at] == "\\" else 1
         if at >= len(self._text):
-            smart = next((char for char in self._text[start:] if char in _SMART), None)
+            smart = next((char for char in self._text[start:] if char in SMART_QUOTES), None)
             hint = f"{smart} does not close it: quotes are straight" if smart else f"add {quote} where the text ends"
             raise self.error(f"expected {quote} to close the text that begins here", start, start + 1, hint)
         inner = self._text[start + 1 : at]
@@ -598,10 +524,10 @@ class Lexer:
 
     def _regex(self, field: _Field) -> Matches | LevelIn:
         start = self._at
-        if self._peek() in _SMART:
+        if self._peek() in SMART_QUOTES:
             self._refuse_smart_quote()
-        if self._peek() not in ('"', "'") or not self._peek():
-            word = _BARE.match(self._text, start)
+        if self._peek() not in ('"', "'"):
+            word = WORD.match(self._text, start)
             following = "" if word is None else word[0]
             inner = following[1 : following.rindex("/")] if re.fullmatch(r"/.*/[a-z]?", following) else following
             name = "" if field.path == _TEXT else str(field.path)
@@ -613,62 +539,8 @@ class Lexer:
                 "expected a regular expression in quotes behind ~", start, start + max(1, len(following)), hint
             )
         quote = self._peek()
-        pattern = re.sub(r"\\([\s\S])", lambda found: quote if found[1] == quote else found[0], self._quoted())
-        self._check_regex(pattern, start)
-        if field.path == FieldPath("level", envelope=True):
-            compiled = re2.compile(pattern, _quiet())
-            levels = frozenset(level for level in Level if compiled.search(level.label) is not None)
-            return LevelIn(levels, f"level{self._text[start - 1 : self._at]}")
-        return Matches(field.path, pattern)
-
-    def _check_regex(self, pattern: str, start: int) -> None:
+        pattern = expression_text(self._quoted(), quote)
         try:
-            re2.compile(pattern, _quiet())
-        except (re2.error, UnicodeEncodeError) as error:
-            told = error.args[0] if error.args else ""
-            reason = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
-            argument = reason.rpartition(": ")[2]
-            at = pattern.find(argument) if ": " in reason else -1
-            first, last = (start + 1 + at, start + 1 + at + len(argument)) if at >= 0 else (start, self._at)
-            hint = (
-                "expressions are RE2's: no look-around, no back-references"
-                if "\\" in argument or "(?" in argument
-                else ""
-            )
-            if "repetition" in reason or "missing" in reason or "unexpected" in reason:
-                hint = "write a backslash before a character that is meant as itself: \\* \\( \\["
-            raise self.error(f"RE2 cannot read this expression: {reason}", first, max(first + 1, last), hint) from None
-
-
-def _quiet() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    return options
-
-
-def _wildcard_parts(text: str) -> tuple[str, ...]:
-    """The literal texts between the wildcards of a word; a single one when it has no wildcard."""
-    parts: list[str] = []
-    begin = 0
-    for found in _UNESCAPED_STAR.finditer(text):
-        if found[0] == "*":
-            parts.append(_unescape(text[begin : found.start()]))
-            begin = found.end()
-    parts.append(_unescape(text[begin:]))
-    if len(parts) == 1:
-        return (parts[0],)
-    return (parts[0], *(part for part in parts[1:-1] if part), parts[-1])
-
-
-def _unescape(text: str) -> str:
-    return _ESCAPE.sub(r"\1", text)
-
-
-def _unescape_string(text: str) -> str:
-    known = {'"': '"', "'": "'", "\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
-    return re.sub(r"\\([\s\S])", lambda found: known.get(found[1], found[0]), text)
-
-
-def _like(parts: tuple[str, ...], value: str) -> bool:
-    pattern = ".*".join(re.escape(fold(part)) for part in parts)
-    return re.fullmatch(pattern, fold(value), re.DOTALL) is not None
+            return expression_of(field.path, pattern, self._text[start : self._at])
+        except WrongValue as error:
+            raise self._wrong(error, start, shift=1) from None

@@ -129,6 +129,13 @@ def test_a_number_is_found_however_it_is_written() -> None:
     assert passing("n:1e+30", b'{"n":1e30}', b'{"n":1000000000000000000000000000000.0}', b'{"n":1}') == [0, 1]
 
 
+def test_a_value_may_be_negative() -> None:
+    lines = (b'{"n":-5}', b'{"n":"-5"}', b'{"n":5}', b'{"n":3}')
+    assert passing("n:-5", *lines) == passing("n=-5", *lines) == [0, 1]
+    assert passing("n:(-5 OR 3)", *lines) == [0, 1, 3]
+    assert passing("n<-4.5", *lines) == [0, 1]
+
+
 def test_integers_of_any_size_keep_their_digits() -> None:
     lines = (
         b'{"id":123456789012345678901234567890}',
