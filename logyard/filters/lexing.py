@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from logyard.filters.error import FilterError
 from logyard.filters.meaning import COMPARISONS, LEVEL, WrongValue, expression_of, node_of
 from logyard.filters.quoting import SMART_QUOTES, WORD, expression_text, unescape, unescape_quoted, wildcard_parts
+from logyard.filters.scanning import SPACE, Scanner
 from logyard.filters.tree import Contains, Everything, FieldPath, LevelIn, Matches, Node, Not
 
 __all__ = ["MAX_DEPTH", "MAX_LENGTH", "Lexeme", "Lexer", "Saved"]
@@ -21,7 +22,6 @@ MAX_LENGTH = 16 * 1024
 MAX_DEPTH = 50
 """Parentheses within each other, saved filters counted."""
 
-_SPACE = re.compile(r"\s+")
 _NAME = r"[A-Za-z_@](?:[\w.@-]*[\w@])?"
 _OPERATOR = r":?(?:>=|<=|!=|=~|!~|==|=|>|<|~)|:(?![:\s)]|//|\Z)"
 _FIELD = re.compile(rf"({_NAME})({_OPERATOR})")
@@ -33,7 +33,6 @@ _LONE_OPERATOR = re.compile(r":|[<>=!]=?|=~|!~|==|~(?=\s|\Z)")
 _SLASHED = re.compile(r"/.*[\\\[\]^$+?{}].*/[a-z]?|/.*\.\*.*/[a-z]?", re.DOTALL)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _BETWEEN_VALUES = re.compile(r"[\s,|&]+(?:(?:AND|OR|and|or)[\s,|&]+)*")
-_AFTER_QUOTE = re.compile(r"[\s()|]|\Z")
 _TEXT = FieldPath("text", envelope=True)
 _OPERATORS_FOR_PEOPLE = {"=~": "~", "==": "="}
 
@@ -65,7 +64,7 @@ class _Field:
     """Name and operator as written, for proposals."""
 
 
-class Lexer:
+class Lexer(Scanner):
     """Reads one text.
 
     Args:
@@ -74,9 +73,7 @@ class Lexer:
     """
 
     def __init__(self, text: str, saved: str = "") -> None:
-        self._text = text
-        self._saved = saved
-        self._at = 0
+        super().__init__(text, saved)
         self._depth = 0
         self._found: list[Lexeme] = []
 
@@ -111,21 +108,6 @@ class Lexer:
     def rest(self) -> int:
         """Where reading ended: the end, or the first ``|``."""
         return self._at
-
-    def error(self, problem: str, start: int, stop: int | None = None, hint: str = "") -> FilterError:
-        """The error for characters of this text."""
-        return FilterError(problem, self._text, start, start + 1 if stop is None else stop, hint, self._saved)
-
-    # --- where reading is
-
-    def _skip_space(self) -> bool:
-        space = _SPACE.match(self._text, self._at)
-        if space is not None:
-            self._at = space.end()
-        return self._at < len(self._text)
-
-    def _peek(self, count: int = 1) -> str:
-        return self._text[self._at : self._at + count]
 
     def _add(self, kind: str, value: Node | Saved | str, start: int) -> None:
         self._found.append(Lexeme(kind, value, start, self._at))
@@ -197,18 +179,10 @@ class Lexer:
         if lone is not None:
             raise self._lone_operator(lone)
 
-    def _refuse_smart_quote(self) -> None:
-        char = self._peek()
-        if char in SMART_QUOTES:
-            end = next((at for at in range(self._at + 1, len(self._text)) if self._text[at] in SMART_QUOTES), self._at)
-            inner = self._text[self._at + 1 : end]
-            hint = f'write "{inner}"' if inner else "write them straight"
-            raise self.error(f"expected straight quotes, not {char}", self._at, self._at + 1, hint)
-
     def _lone_operator(self, found: re.Match[str]) -> FilterError:
         sign = found[0]
         before = self._found[-1] if self._found else None
-        gap = _SPACE.match(self._text, found.end())
+        gap = SPACE.match(self._text, found.end())
         following = WORD.match(self._text, found.end() if gap is None else gap.end())
         if before is not None and before.kind == "TERM" and following is not None:
             name = self._text[before.start : before.stop]
@@ -284,7 +258,7 @@ class Lexer:
         self._add("TERM", Contains(tuple(part for part in parts if part) or ("",)), start)
 
     def _nothing_follows(self, found: re.Match[str]) -> FilterError:
-        gap = _SPACE.match(self._text, found.end())
+        gap = SPACE.match(self._text, found.end())
         following = None if gap is None else WORD.match(self._text, gap.end())
         if following is None:
             hint = (
@@ -499,28 +473,7 @@ class Lexer:
             values = [*values[:1], "..."]
         return f"write {field.path}{field.operator}({' OR '.join(values)})"
 
-    # --- strings and regular expressions
-
-    def _string(self) -> str:
-        """The text in quotes that begins here."""
-        return unescape_quoted(self._quoted())
-
-    def _quoted(self) -> str:
-        start = self._at
-        quote = self._peek()
-        at = start + 1
-        while at < len(self._text) and self._text[at] != quote:
-            at += 2 if self._text[at] == "\\" else 1
-        if at >= len(self._text):
-            smart = next((char for char in self._text[start:] if char in SMART_QUOTES), None)
-            hint = f"{smart} does not close it: quotes are straight" if smart else f"add {quote} where the text ends"
-            raise self.error(f"expected {quote} to close the text that begins here", start, start + 1, hint)
-        inner = self._text[start + 1 : at]
-        self._at = at + 1
-        if _AFTER_QUOTE.match(self._text, self._at) is None:
-            hint = 'inside quotes write \\" for a quote; * is a wildcard outside of quotes only'
-            raise self.error("expected a space behind the closing quote", self._at, self._at + 1, hint)
-        return inner
+    # --- regular expressions
 
     def _regex(self, field: _Field) -> Matches | LevelIn:
         start = self._at
