@@ -11,9 +11,9 @@ from logyard.derive import Level
 from logyard.derive.severity import level_value
 from logyard.filters.error import nearest
 from logyard.filters.expressions import options
+from logyard.filters.judging import like_text
 from logyard.filters.tree import Compare, Exact, Exists, FieldPath, LevelIn, Like, Matches, Node
 from logyard.filters.units import quantity
-from logyard.filters.values import like_text
 
 __all__ = ["COMPARISONS", "LEVEL", "WrongValue", "expression_of", "node_of"]
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 import re2
 
 from logyard.filters.expressions import block_pattern, folded_pattern, options, plain_text
+from logyard.filters.judging import Test, comparison, equality, exactness, search_value
 from logyard.filters.look import Look, Positions, Search, hits
 from logyard.filters.tree import (
     OF_BATCH,
@@ -34,7 +35,6 @@ from logyard.filters.tree import (
     Or,
     Term,
 )
-from logyard.filters.values import Test, comparison, equality, exactness, search_value
 
 __all__ = ["Step", "make_step", "value_test"]
 
