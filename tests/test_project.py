@@ -132,6 +132,7 @@ def test_every_dependency_is_explained() -> None:
 
 def test_only_declared_packages_are_imported() -> None:
     declared = {re.split(r"[<>=!~;\[ ]", line)[0].replace("-", "_") for line in PROJECT["project"]["dependencies"]}
+    declared.add("re2")  # is what google-re2 is imported as
     for folder in ("logyard", "drains/logyard_drains", "cli/logyard_cli"):
         for source in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(source.read_bytes())):
