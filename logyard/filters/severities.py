@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -24,6 +24,8 @@ _DIRECTLY = rb"(?=[,}])"
 """How a pattern ends that looks no further than at the byte behind a severity, which is no newline then."""
 _ENOUGH = 4
 """One line of so many may begin otherwise; with more of these, looking at all lines at once is better."""
+_SAMPLES = 6
+"""Lines that are looked at to see what most have in common."""
 _BY_LEVEL = {level: b" %d" % level for level in Level} | {None: b" "}
 """How the severity of a line that begins otherwise is written in a column: as no line writes its own."""
 
@@ -49,14 +51,11 @@ def written_levels(block: bytes, count: int, lines: Callable[[], list[bytes]]) -
     Returns:
         None when most lines do not begin alike, or not like objects.
     """
-    if block[:1] != b"{" or count < _ENOUGH:
+    if count < _ENOUGH:
         return None
-    middle = block.find(_NEWLINE, len(block) // 2) + 1
-    samples = [
-        block[: block.find(_NEWLINE)],
-        block[middle : block.find(_NEWLINE, middle)],
-        block[block.rfind(_NEWLINE) + 1 :],
-    ]
+    samples = [line for line in _samples(block) if line[:1] == b"{"]
+    if len(samples) * 2 < _SAMPLES:
+        return None
     head = common_head(samples, (LevelRole(),))
     if head is None or head.window != sys.maxsize or not head.pattern.endswith(_DIRECTLY):
         return None
@@ -77,6 +76,14 @@ def written_levels(block: bytes, count: int, lines: Callable[[], list[bytes]]) -
             column[at] = _BY_LEVEL[level]
             meaning[column[at]] = level
     return column, meaning
+
+
+def _samples(block: bytes) -> Iterator[bytes]:
+    """Some lines of the block, from its first to its last one."""
+    for place in range(_SAMPLES):
+        start = block.rfind(_NEWLINE, 0, len(block) * place // (_SAMPLES - 1)) + 1
+        stop = block.find(_NEWLINE, start)
+        yield block[start:] if stop < 0 else block[start:stop]
 
 
 def _meaning(texts: set[bytes], capture: Capture) -> dict[bytes, Level | None]:
