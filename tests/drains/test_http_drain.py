@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -227,6 +229,16 @@ async def test_a_send_does_not_hold_up_the_event_loop_while_it_compresses(sink: 
 def test_wrong_settings_are_named(uri: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         http_drain.configure(DrainURI.parse(uri))
+
+
+def test_checking_an_address_loads_no_client() -> None:
+    code = (
+        "import sys; from logyard.drain import DrainURI; from logyard.registry import configure;"
+        "configure(DrainURI.parse('https://h/?compression=zstd')); configure(DrainURI.parse('loggly://t@h'));"
+        "sys.exit(' '.join({'aiohttp', 'multidict', 'yarl', 'isal'} & sys.modules.keys()) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
 
 
 def test_secrets_are_in_no_representation() -> None:
