@@ -26,7 +26,9 @@ from logyard.errors import UnknownParameter, UsageError
 __all__ = ["Context", "Drain", "DrainModule", "DrainURI", "Limits", "Receipt", "mask_uri", "secret_parts"]
 
 _REFERENCE = re.compile(r"\$\{(?:env|file):[^}]+\}")
-_SECRET_NAME = re.compile(r"(?i)^header\.|token|password|passwd|secret|api[-_]?key|auth|credential|bearer")
+_SECRET_NAME = re.compile(
+    r"(?i)^header\.|^query\..*(?:key|sig|pass|code)|token|password|passwd|secret|api[-_]?key|auth|credential|bearer"
+)
 _REFERENCE_ONLY = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]*(?: |%20|\+))?\$\{(?:env|file):[^}]+\}")
 """A reference, perhaps behind the word that says what kind of credential it is: ``Bearer ${env:TOKEN}``."""
 _HELD = re.compile("\0(\\d+)\0")

@@ -91,6 +91,11 @@ def test_bounds_and_choices_are_told() -> None:
         ("loggly://hunter2@logs.example?tag=a", "loggly://****@logs.example?tag=a"),
         ("http://h/?api_key=hunter2&Token=hunter2&x=1", "http://h/?api_key=****&Token=****&x=1"),
         ("http://u:${env:PW}@h", "http://u:${env:PW}@h"),
+        (
+            "http://h?query.key=hunter2&query.sig=hunter2&query.web=1",
+            "http://h?query.key=****&query.sig=****&query.web=1",
+        ),
+        ("syslog+tls://h?key=/etc/me.key", "syslog+tls://h?key=/etc/me.key"),
         ("file:///var/log/x", "file:///var/log/x"),
         ("hunter2 is no address", "hunter2 is no address"),
         ("http://${file:/run/user}:hunter2@h/x", "http://${file:/run/user}:****@h/x"),

@@ -225,7 +225,7 @@ def test_a_token_is_seen_nowhere(
         "typed": address(loggly),
         "referred": address(loggly).replace(SECRET, "${env:TESTS_TOKEN}"),
         "away": address(loggly).replace(str(loggly.port), "1"),
-        "hook": f"http://user:{SECRET}@127.0.0.1:{hook.port}/{SECRET}?linger=0&header.X-Api-Key={SECRET}&query.token={SECRET}",
+        "hook": f"http://user:{SECRET}@127.0.0.1:{hook.port}/{SECRET}?linger=0&header.X-Scope={SECRET}&query.key={SECRET}",
         "bearer": f"http://127.0.0.1:{hook.port}/?linger=0&bearer=${{env:TESTS_TOKEN}}",
     }
     for name, uri in drains.items():
