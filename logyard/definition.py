@@ -25,8 +25,9 @@ def check_definition(spec: DrainSpec, environ: Mapping[str, str] | None = None) 
         The secrets that only other machines have: why each of them cannot be found here.
 
     Raises:
-        UsageError: the address or a parameter is wrong, whatever those secrets are.
+        UsageError: the address, a parameter or the filter is wrong, whatever those secrets are.
     """
+    spec.passing()
     try:
         return _checked(spec, environ)
     except UsageError as error:
@@ -39,6 +40,7 @@ def configured(spec: DrainSpec) -> tuple[DrainModule, Any]:
     Raises:
         UsageError: anything is wrong, or a secret is not to be found here; without secrets in its text.
     """
+    spec.passing()
     try:
         return configure(spec.resolved())
     except UsageError as error:

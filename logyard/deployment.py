@@ -76,7 +76,7 @@ def drain_problems(
 
 def _spec(name: str, drain: DrainSettings) -> DrainSpec:
     params = {**drain.params, **({"format": drain.format} if drain.format is not None else {})}
-    return DrainSpec(name, drain.uri.reveal(), drain.keys, params, drain.start)
+    return DrainSpec(name, drain.uri.reveal(), drain.keys, params, drain.start, filter=drain.filter or "")
 
 
 @contextlib.asynccontextmanager

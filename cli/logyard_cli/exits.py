@@ -41,9 +41,13 @@ INTERRUPTED = 130
 _Result = TypeVar("_Result")
 
 
-def say(message: str) -> None:
-    """One line for a person, on standard error: ``logyard: ...``."""
-    click.echo(f"logyard: {visible(message)}", err=True)
+def say(message: str, *, lines: bool = False) -> None:
+    """One line for a person, on standard error: ``logyard: ...``.
+
+    Args:
+        lines: more lines may follow, such as one with a caret below what is wrong.
+    """
+    click.echo(f"logyard: {visible(message, newlines=lines)}", err=True)
 
 
 def run_async(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -104,7 +108,8 @@ def _code_of(error: BaseException) -> int:
         say(_sentence(error.format_message()))
         return error.exit_code
     if isinstance(error, UsageError):
-        say(str(error))
+        text = str(error)
+        say(f"the filter cannot be understood:\n{text}" if text.startswith(" ") else text, lines=True)
         return USAGE
     if isinstance(error, ServerError):
         say(str(error))

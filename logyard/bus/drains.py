@@ -7,12 +7,13 @@ import contextlib
 import difflib
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
 
+from logyard.batch import Batch, Selection
 from logyard.bus.catalogue import stream_keys
 from logyard.bus.groups import Position, dict_of, join
 from logyard.drain import DrainURI, mask_uri, secret_parts
@@ -38,6 +39,7 @@ class DrainSpec:
         name: letters, digits, ``-_.``; unique in the deployment.
         uri: the destination, with its secrets.
         keys: globs of the streams it takes; empty for all.
+        filter: which of their records, in the filter language (docs/filters.md); "" for all.
         params: parameters that were given beside the URI.
         start: where it began: ``now``, ``beginning`` or ms since 1970.
         paused: whether an op paused it.
@@ -53,6 +55,7 @@ class DrainSpec:
     paused: bool = False
     created: float = 0.0
     revision: int = 1
+    filter: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -83,6 +86,18 @@ class DrainSpec:
             found.update(secret_parts(uri))
         return Mask(found)
 
+    def passing(self) -> Callable[[Batch], Selection | None] | None:
+        """What tells the records of a batch that pass the drain's filter; None where all do.
+
+        Raises:
+            FilterError: the filter is wrong.
+        """
+        if not self.filter:
+            return None
+        from logyard.filters import compile_filter
+
+        return compile_filter(self.filter).select
+
     @property
     def shown(self) -> str:
         """The URI with its parameters, without secrets."""
@@ -95,8 +110,8 @@ class DrainSpec:
     def same_target(self, other: DrainSpec) -> bool:
         """Whether a worker that runs ``other`` can go on unchanged."""
         # Removed and added again between two looks it is another drain, with positions of its own.
-        return (self.uri, self.keys, dict(self.params), self.paused, self.revision, self.created) == (
-            other.uri, other.keys, dict(other.params), other.paused, other.revision, other.created,
+        return (self.uri, self.keys, self.filter, dict(self.params), self.paused, self.revision, self.created) == (
+            other.uri, other.keys, other.filter, dict(other.params), other.paused, other.revision, other.created,
         )  # fmt: skip
 
 
@@ -186,7 +201,9 @@ async def add_drain(server: Server, spec: DrainSpec, *, replace_existing: bool =
             f"there is a drain {spec.name!r} already ({existing.shown}); remove it first, or add it under another name"
         )
     if existing is not None:
-        same = (existing.uri, existing.keys, dict(existing.params)) == (spec.uri, spec.keys, dict(spec.params))
+        same = (existing.uri, existing.keys, existing.filter, dict(existing.params)) == (
+            spec.uri, spec.keys, spec.filter, dict(spec.params),
+        )  # fmt: skip
         if same:
             return existing
         spec = replace(spec, created=existing.created, start=existing.start, revision=existing.revision + 1)

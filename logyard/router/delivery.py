@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from logyard.batch import Selection
+from logyard.batch import Batch, Selection
 from logyard.bus.drains import DrainSpec
 from logyard.bus.groups import Acknowledgement, Decoder, Group, Position
 from logyard.bus.replays import ReplayRequest
-from logyard.drain import Context, Drain, DrainModule
-from logyard.errors import DrainError, NotConnected, Permanent, ServerError
+from logyard.drain import Context, Drain, DrainModule, Limits
+from logyard.errors import DrainError, NotConnected, Permanent, ServerError, WireError
 from logyard.router.backoff import Backoff
 from logyard.router.dead import DeadLetters
 from logyard.router.intake import Intake, Taken, entry_number
@@ -39,6 +39,8 @@ SETTLE_EVERY = 0.05
 SETTLE_FLIGHTS = 64
 """New flights after which the next acknowledgement is due, however soon it is."""
 ACKS_IN_FLIGHT = 64
+ENTRIES_AT_MOST = 256
+"""Entries that one send, or one acknowledgement of what does not pass a filter, is gathered from."""
 FINISH_WITHIN = 5.0
 """Seconds that a stopping worker gives its destination to take what is on its way."""
 
@@ -65,6 +67,17 @@ class _Flight:
     sends: int = 0  # how many calls of `send` there were up to and including this flight's last
 
 
+@dataclass(slots=True)
+class _Load:
+    """What is to be sent at once: its flight, the records that pass, and how many entries they are from."""
+
+    flight: _Flight = field(default_factory=lambda: _Flight(Acknowledgement()))
+    selections: list[Selection] = field(default_factory=list)
+    entries: int = 0
+    records: int = 0
+    size: int = 0
+
+
 class Delivery:
     """See the module.
 
@@ -75,6 +88,7 @@ class Delivery:
         decoder: shared with the other drains of the partition.
         streams: the keys that the drain takes in this partition, now.
         tried: what this process has begun to send of each stream; outlives the worker.
+        passing: the records of a batch that pass the drain's filter; None where all do.
         changed: called when the state changes.
         chance: random numbers in [0, 1).
     """
@@ -89,6 +103,7 @@ class Delivery:
         streams: Callable[[], Sequence[str]],
         tried: dict[str, tuple[int, int]],
         *,
+        passing: Callable[[Batch], Selection | None] | None = None,
         changed: Callable[[], None] = lambda: None,
         backoff: Backoff | None = None,
         chance: Callable[[], float] = random.random,
@@ -102,6 +117,7 @@ class Delivery:
         self._decoder = decoder
         self._streams = streams
         self._tried = tried
+        self._passing = passing
         self._changed = changed
         self._backoff = backoff or Backoff()
         self._chance = chance
@@ -134,7 +150,7 @@ class Delivery:
         place = self._place
         self._replay = Replay(
             request, place.server, place.tag, place.owner, self._group, self._dead,
-            lambda: list(self._streams()), Selection, self._mask,
+            lambda: list(self._streams()), self._passing or Selection, self._mask,
         )  # fmt: skip
         self._replay_asked.set()
 
@@ -237,21 +253,16 @@ class Delivery:
                 if reader.done():
                     reader.result()
             again = self._replay is not None and self._replay.waiting
-            taken = await intake.take(limits.max_bytes, limits.max_records, 0 if again else wait)
-            if self._refused:
-                await self._bury_unreadable()
-            if taken:
-                if limits.linger and not again:
-                    taken += await self._linger(intake, limits.linger, limits.max_bytes, limits.max_records, taken)
-                for one in taken:
-                    # Never lowered: what is tried again may be far behind what was tried before.
-                    number = entry_number(one.batch.entry)
-                    self._tried[one.batch.key] = max(number, self._tried.get(one.batch.key, number))
-                flight = _Flight(_account(taken))
-                selections = [Selection(one.batch) for one in taken]
-                del taken
-                await self._fly(drain, sender, flight, selections)
-                del selections
+            load = await self._load(intake, limits, 0 if again else wait, linger=not again)
+            if load is not None:
+                flight, selections = load
+                del load
+                if selections:
+                    await self._fly(drain, sender, flight, selections)
+                    del selections
+                else:
+                    self._flights.append(flight)  # of these nothing is sent; acknowledged behind what was before them
+                    self._since_settled += 1
             # In turns: neither waits for more than one send of the other.
             if self._replay is not None and (portion := self._replay.take()) is not None:
                 await self._fly_again(drain, sender, portion)
@@ -305,18 +316,62 @@ class Delivery:
         else:
             self._flights.append(flight)  # what was looked at is behind the replay once all before it is
 
-    async def _linger(
-        self, intake: Intake, linger: float, most_bytes: int, most_records: int, taken: list[Taken]
-    ) -> list[Taken]:
-        """Wait for company, unless there is enough already."""
-        size = sum(one.batch.last - one.batch.first for one in taken)
-        records = sum(one.batch.count for one in taken)
-        if size >= most_bytes // 2 or records >= most_records // 2 or self._stopping.is_set():
-            return []
-        await self._sleep(linger)
-        if not intake.waiting[1]:
-            return []
-        return await intake.take(max(0, most_bytes - size), max(0, most_records - records), 0)
+    # what is sent at once
+
+    async def _load(
+        self, intake: Intake, limits: Limits, wait: float, *, linger: bool
+    ) -> tuple[_Flight, list[Selection]] | None:
+        """What is there, up to what the destination takes; None when nothing came in ``wait`` seconds.
+
+        Only what passes the drain's filter counts towards the limits, so that many batches of which little passes make
+        one send.
+        """
+        load = _Load()
+        await self._add(load, await intake.take(limits.max_bytes, limits.max_records, wait))
+        lingers = linger and bool(limits.linger)
+        while load.entries:
+            if load.size >= limits.max_bytes // 2 or load.records >= limits.max_records // 2 or self._stopping.is_set():
+                break
+            if self._passing is not None and intake.waiting[1] and load.entries < ENTRIES_AT_MOST:
+                await asyncio.sleep(0)  # a filter that lets nothing pass must not hold up the other drains
+            elif lingers and load.records:
+                lingers = False
+                await self._sleep(limits.linger)
+                if not intake.waiting[1]:
+                    break
+            else:
+                break
+            room = max(0, limits.max_bytes - load.size), max(0, limits.max_records - load.records)
+            await self._add(load, await intake.take(*room, 0))
+        return (load.flight, load.selections) if load.entries else None
+
+    async def _add(self, load: _Load, taken: list[Taken]) -> None:
+        if self._refused:
+            await self._bury_unreadable()
+        for one in taken:
+            batch, done = one.batch, load.flight.done
+            number = entry_number(batch.entry)
+            # Never lowered: what is tried again may be far behind what was tried before.
+            self._tried[batch.key] = max(number, self._tried.get(batch.key, number))
+            done.add(batch)
+            done.count("dropped", one.missing)
+            load.entries += 1
+            try:
+                selection = Selection(batch) if self._passing is None else self._passing(batch)
+            except WireError as error:
+                log.error("drain %s: %s", self.spec.name, error)
+                self._dead.bury_entry(batch.key, batch.entry, str(error))
+                await self._dead.flush()
+                done.count("dead", batch.count)
+                continue
+            passed = 0 if selection is None else selection.count
+            done.count("delivered", passed)
+            done.count("resent", passed if one.again else 0)
+            done.count("filtered", batch.count - passed)
+            if selection is not None:
+                load.selections.append(selection)
+                load.records += passed
+                load.size += batch.last - batch.first if selection.whole else sum(map(len, selection.lines)) + passed
 
     def _note_wait(self, error: DrainError) -> None:
         """A send is being repeated without leaving the connection."""
@@ -419,14 +474,3 @@ class Delivery:
             done.count("dead", 1)
         self._refused.clear()
         await self._group.acknowledge(done)
-
-
-def _account(taken: list[Taken]) -> Acknowledgement:
-    """What is to be acknowledged once the destination has these entries."""
-    done = Acknowledgement()
-    for one in taken:
-        done.add(one.batch)
-        done.count("delivered", one.batch.count)
-        done.count("resent", one.batch.count if one.again else 0)
-        done.count("dropped", one.missing)
-    return done

@@ -117,6 +117,7 @@ class Replay:
         self._streams = streams
         self._select = select
         self._mask = mask
+        self._asked: Selected | None = None
         self._key = keys.replayed_key(tag, request.drain)
         self._at = ""
         self._read_to = ""
@@ -179,6 +180,7 @@ class Replay:
             last.state = "failed"
         elif not self._cancelled.is_set():
             try:
+                self._asked = _asked(self.request)
                 async for portion in self._portions(limits):
                     if not await self._put(portion, wake):
                         break
@@ -304,6 +306,8 @@ class Replay:
         portion.count("looked", batch.count + missing)
         try:
             selection = self._select(batch)
+            if selection is not None and self._asked is not None:
+                selection = _both(selection, self._asked(batch))
         except WireError as error:
             log.error("drain %s: %s", self.request.drain, error)
             portion.count("unreadable", 1)
@@ -415,6 +419,26 @@ class _Stream:
         """How many unreadable entries there were since this was last asked."""
         found, self.unreadable = self.unreadable, 0
         return found
+
+
+def _asked(request: ReplayRequest) -> Selected | None:
+    """What tells the records that the request's filter means; None for all. Raises `FilterError`."""
+    if not request.filter:
+        return None
+    from logyard.filters import compile_filter
+
+    return compile_filter(request.filter).select
+
+
+def _both(first: Selection, second: Selection | None) -> Selection | None:
+    """The records that are in both selections of a batch."""
+    if second is None or second.positions is None:
+        return None if second is None else first
+    if first.positions is None:
+        return second
+    allowed = set(first.positions)
+    positions = [position for position in second.positions if position in allowed]
+    return Selection(first.batch, positions) if positions else None
 
 
 def _total(flat: Any, *, before: bool = False) -> int:

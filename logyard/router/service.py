@@ -251,6 +251,7 @@ class _Session:
         if broken is not None and broken.revision == spec.revision and time.monotonic() < broken.until:
             return
         try:
+            passing = spec.passing()
             module, config = configure(spec.resolved())
         except UsageError as error:
             self._refuse(spec, error, broken)
@@ -273,6 +274,7 @@ class _Session:
             self._decoders[tag],
             lambda: self._selected(tag, spec),
             self._tried.setdefault(unit, {}),
+            passing=passing,
             changed=self._changed.set,
             backoff=Backoff(longest=self._options.longest_backoff),
         )

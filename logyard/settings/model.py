@@ -107,6 +107,7 @@ class DrainSettings:
     Attributes:
         uri: its address; references are still in it.
         keys: globs over keys; all streams when there are none.
+        filter: which of their records; all without one.
         format: name of a format, None for the drain's own.
         params: added to those in the address.
         start: where it begins in streams that exist when it is added: ``now`` or ``beginning``.
@@ -114,6 +115,7 @@ class DrainSettings:
 
     uri: Secret = _key(values.secret())
     keys: tuple[str, ...] = _key(values.globs(), ())
+    filter: str | None = _key(values.text(), None)
     format: str | None = _key(values.text(), None)
     params: Mapping[str, str] = dataclasses.field(default_factory=dict, metadata={"kind": values.params()}, repr=False)
     start: str = _key(values.choice("now", "beginning"), "now")

@@ -21,6 +21,7 @@ _HERE = "logyard_cli.commands.drain"
         "test": Entry(f"{_HERE}.test", "Send one marked record and say what the destination answered."),
         "dead": Entry(f"{_HERE}.dead", "What the destination refused: list, show, send again, purge."),
         "replay": Entry(f"{_HERE}.replay", "Send what the streams still hold again."),
+        "tap": Entry(f"{_HERE}.tap", "Show what a drain gets, live."),
         "pause": Entry(f"{_HERE}.pause", "Stop sending; what comes in waits."),
         "resume": Entry(f"{_HERE}.resume", "Go on sending where it was paused."),
         "rm": Entry(f"{_HERE}.rm", "Remove a drain and what waits for it."),

@@ -30,6 +30,9 @@ __all__ = ["command"]
     multiple=True,
     help="Only these streams: 'app.*', sys.nginx, web; again for more.  [default: all]",
 )
+@click.option(
+    "--filter", "filter_", metavar="FILTER", default="", help="Only records that pass: 'app:web level:>=warn'."
+)
 @click.option("--format", "format_", metavar="F", help="How records are written: json, raw, text, logfmt, template=...")
 @click.option(
     "--param", "-p", "params", metavar="K=V", multiple=True, help="A parameter of the destination; again for more."
@@ -44,16 +47,19 @@ __all__ = ["command"]
 )
 @click.option("--test/--no-test", default=True, show_default=True, help="Connect first, and add it only if that works.")
 @click.option("--replace", is_flag=True, help="Change the drain of that name; it keeps its position and counters.")
+@click.option("--dry-run", is_flag=True, help="Show how many of the newest records it would get, and store nothing.")
 @server_options
-def command(
+def command(  # noqa: PLR0917 - click passes them by name
     name: str,
     uri: str,
     keys: tuple[str, ...],
+    filter_: str,
     format_: str | None,
     params: tuple[str, ...],
     start: str,
     test: bool,
     replace: bool,
+    dry_run: bool,
     server: ServerOptions,
 ) -> int:
     """Send streams to the destination URI, under a NAME.
@@ -64,12 +70,31 @@ def command(
     \b
       logyard drain add archive file:///var/log/all.log
       logyard drain add loghost syslog+tls://logs.example.com:6514 --key 'app.*'
+      logyard drain add alerts http://alerts.example.com/in --filter 'level:>=error' --dry-run
       logyard drain add loggly 'tcp://logs.example.com:5000' --format logfmt --from 1h
     """  # fmt: skip
     from logyard.bus.drains import DrainSpec
 
-    spec = DrainSpec(name, uri, stream_choice(keys), _params(params, format_), _start(start))
-    return run_async(_add(server, spec, test, replace))
+    spec = DrainSpec(name, uri, stream_choice(keys), _params(params, format_), _start(start), filter=_filter(filter_))
+    return run_async(_dry(server, spec) if dry_run else _add(server, spec, test, replace))
+
+
+def _filter(text: str) -> str:
+    """The filter in its normal form."""
+    if not text.strip():
+        return ""
+    from logyard.filters import compile_filter
+
+    return compile_filter(text).text
+
+
+async def _dry(server: ServerOptions, spec: DrainSpec) -> int:
+    from logyard.definition import check_definition
+    from logyard_cli.dry_run import dry_run
+
+    check_definition(spec)
+    async with server.connect() as connected:
+        return await dry_run(connected, spec)
 
 
 def _params(texts: tuple[str, ...], format_: str | None) -> dict[str, str]:

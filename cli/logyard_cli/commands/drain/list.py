@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from logyard_cli.exits import OK, run_async
 from logyard_cli.listing import json_option, print_json, print_table
 from logyard_cli.options import ServerOptions, server_options
 from logyard_cli.units import ago
+
+if TYPE_CHECKING:
+    from logyard.bus.drains import DrainSpec
 
 __all__ = ["command"]
 
@@ -34,6 +38,7 @@ async def _list(server: ServerOptions, as_json: bool) -> int:
                     "name": spec.name,
                     "uri": spec.shown,
                     "keys": spec.keys,
+                    "filter": spec.filter,
                     "start": spec.start,
                     "paused": spec.paused,
                     "created": spec.created,
@@ -48,12 +53,14 @@ async def _list(server: ServerOptions, as_json: bool) -> int:
     now = time.time()
     print_table(
         ("NAME", "STREAMS", "ADDED", "DESTINATION"),
-        [
-            (spec.name, " ".join(spec.keys) or "all", ago(now - spec.created), _where(spec.shown, spec.paused))
-            for spec in drains
-        ],
+        [(spec.name, _what(spec), ago(now - spec.created), _where(spec.shown, spec.paused)) for spec in drains],
     )
     return OK
+
+
+def _what(spec: DrainSpec) -> str:
+    keys = " ".join(spec.keys) or "all"
+    return f"{keys} | {spec.filter}" if spec.filter else keys
 
 
 def _where(shown: str, paused: bool) -> str:

@@ -30,6 +30,7 @@ __all__ = ["command"]
     "--key", "-k", "keys", metavar="GLOB", multiple=True,
     help="Only these of the drain's streams: 'app.*', sys.nginx, web; again for more.",
 )  # fmt: skip
+@click.option("--filter", "filter_", metavar="FILTER", default="", help="Only records that pass: 'level:>=warn'.")
 @click.option("--detach", is_flag=True, help="Do not wait; the router goes on by itself.")
 @click.option("--cancel", is_flag=True, help="End the replay that is under way.")
 @server_options
@@ -38,6 +39,7 @@ def command(
     since: str | None,
     until: str | None,
     keys: tuple[str, ...],
+    filter_: str,
     detach: bool,
     cancel: bool,
     server: ServerOptions,
@@ -64,9 +66,14 @@ def command(
     until_ms = None if until is None else parse_moment(until, now) // 1_000_000
     if until_ms is not None and until_ms < since_ms:
         raise UsageError(f"--until {until} is before --since {since}")
+    if filter_.strip():
+        from logyard.filters import compile_filter
+
+        filter_ = compile_filter(filter_).text
     request = ReplayRequest(
-        name, "records", since_ms=since_ms, until_ms=until_ms, keys=stream_choice(keys), detached=detach
-    )
+        name, "records", since_ms=since_ms, until_ms=until_ms, keys=stream_choice(keys), filter=filter_.strip(),
+        detached=detach,
+    )  # fmt: skip
     return run_async(_replay(server, request, keys))
 
 

@@ -47,7 +47,13 @@ async def _show(server: ServerOptions, name: str, as_json: bool) -> int:
         letters = await count_letters(connected, name)
         replay = await replay_progress(connected, name)
     if as_json:
-        more: dict[str, Any] = {"keys": spec.keys, "start": spec.start, "paused": spec.paused, "created": spec.created}
+        more: dict[str, Any] = {
+            "keys": spec.keys,
+            "filter": spec.filter,
+            "start": spec.start,
+            "paused": spec.paused,
+            "created": spec.created,
+        }
         more |= {"dead_letters": letters, "replay": asdict(replay) if replay.id else None}
         print_json({**status_fields(status), **more, "streams": streams})
         return OK
@@ -60,6 +66,7 @@ async def _show(server: ServerOptions, name: str, as_json: bool) -> int:
         "destination": spec.shown,
         "state": status.state,
         "streams": " ".join(spec.keys) or "all",
+        "filter": spec.filter or "none",
         "matching now": " ".join(streams) or "none",
         "added": f"{_moment(spec.created)} ({duration(max(0.0, time.time() - spec.created))} ago), from {start}",
         "workers": count(status.workers),
