@@ -69,6 +69,12 @@ def drain_problems(
         for message in (*unresolved(text, environ), *exposed(text)):
             yield where, f"drain {name}: {message}", False
     try:
+        _spec(name, drain).passing()
+    except UsageError as error:
+        problem = getattr(error, "problem", str(error))  # a `FilterError` has lines that point at the mistake
+        yield ("drains", name, "filter"), f"drain {name}: filter: {problem}", True
+        return
+    try:
         check_definition(_spec(name, drain), environ)
     except UsageError as error:
         yield ("drains", name, "uri"), f"drain {name}: {error}", True

@@ -62,6 +62,9 @@ def test_every_command_of_a_group_explains_itself(group: str) -> None:
     for name in command.table:  # type: ignore[attr-defined]
         code, out, _ = invoke(group, name, "--help")
         assert code == 0 and f"Usage: logyard {group} {name}" in out
+        if "COMMAND" in out.partition("\n")[0]:  # a group itself: its commands have the options
+            code, out, _ = invoke(group, name, "some", "list", "--help")
+            assert code == 0
         assert "--redis URL" in out and "--data-dir" in out and "--config" in out
 
 
@@ -227,7 +230,7 @@ async def test_commands_and_names_are_completed(publisher: Publisher, valkey: Re
     await publisher.publish("app.web", b"x")
     await publisher.publish("sys.nginx", b"x")
     assert complete(valkey, "logyard ta") == ["tail"]
-    assert complete(valkey, "logyard drain re") == ["resume"]
+    assert complete(valkey, "logyard drain re") == ["replay", "resume"]
     assert complete(valkey, "logyard tail ") == ["web", "nginx"]
     assert complete(valkey, "logyard tail sys.") == ["sys.nginx"]
     valkey.flush()

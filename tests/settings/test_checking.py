@@ -119,3 +119,13 @@ def test_a_file_that_is_not_there_is_a_wrong_command(user: User) -> None:
     assert "none.toml" in done.err
     done = user.run("check", ".")
     assert done.code == 2
+
+
+def test_a_wrong_filter_is_told_where_it_stands(tmp_path: Path) -> None:
+    text = """
+[drains.a]
+uri = "tcp://h:1"
+filter = "app:web level:>=("
+"""
+    problems, _ = check(tmp_path, text)
+    assert len(problems) == 1 and problems[0].startswith(":4: drain a: filter: ") and "\n" not in problems[0]
