@@ -6,7 +6,6 @@ the integrations' own ones (200), so that it takes nothing away from these.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from logyard_drains.elasticsearch_names import IndexName
@@ -48,8 +47,8 @@ _MAPPINGS: dict[str, Any] = {
 
 
 def template_name(name: IndexName) -> str:
-    """What the template for these indices is called: ``logyard-logs-default``."""
-    return f"logyard-{re.sub(r'[^a-z0-9]+', '-', name.wildcard).strip('-')}"
+    """What the template for these indices is called: ``logyard-logs-any-default``."""
+    return f"logyard-{name.wildcard.replace('*', 'any')}"
 
 
 def template(name: IndexName, *, stream: bool, opensearch: bool = False) -> dict[str, Any]:

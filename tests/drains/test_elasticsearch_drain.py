@@ -272,7 +272,7 @@ async def test_flat_documents_go_to_an_index_of_ones_own_mapping(elasticsearch: 
 async def test_opening_for_a_trial_installs_nothing(elasticsearch: Server, index_name: str) -> None:
     params = {"namespace": index_name, "template": "install"}
     config = drain_module.configure(DrainURI.parse(address(elasticsearch), params))
-    name = f"/_index_template/logyard-logs-{index_name}"
+    name = f"/_index_template/logyard-logs-any-{index_name}"
     async with drain_module.open(config, Context("es", "n", testing=True)):
         assert elasticsearch.ask("GET", name)[0] == 404
     async with drain_module.open(config, CONTEXT):
@@ -282,7 +282,7 @@ async def test_opening_for_a_trial_installs_nothing(elasticsearch: Server, index
 async def test_an_older_template_is_replaced_and_a_later_or_foreign_one_left(
     elasticsearch: Server, index_name: str
 ) -> None:
-    target = f"/_index_template/logyard-logs-{index_name}"
+    target = f"/_index_template/logyard-logs-any-{index_name}"
 
     async def opened() -> DrainError | None:
         params = {"namespace": index_name, "template": "install"}
