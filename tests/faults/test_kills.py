@@ -17,7 +17,7 @@ KILLS = 20
 PER_KILL = 50_000
 LINES = KILLS * PER_KILL
 IN_DOUBT = 70_000
-"""Lines around a kill that may come twice: the drain's resend window of 8 MiB, and the sends that are in flight."""
+"""Lines around a kill that may come twice: its resend window, 8 MiB here, and the sends that are in flight."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_twenty_kills_in_a_million_lines_lose_nothing_and_repeat_only_what_was_i
     source, target = tmp_path / "web.log", tmp_path / "out.log"
 
     pipeline.add_drain("file", f"file://{target}", "--format", "raw")
-    pipeline.add_drain("syslog", f"syslog://127.0.0.1:{receiver.port}?severity=info&time=observed")
+    pipeline.add_drain("syslog", f"syslog://127.0.0.1:{receiver.port}?severity=info&time=observed&resend_window=8MiB")
     pipeline.start_router()
     source.touch()
     pipeline.start_agent(f"{STREAM}={source}")
