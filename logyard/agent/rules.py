@@ -116,6 +116,8 @@ class Pattern:
         app = None if app is None else clean_name(app)
         if self._key is not None:
             key = self._key
+            if app is None and key.startswith("app."):
+                app = key.removeprefix("app.")
         elif app is not None:
             key = f"app.{app}"
         else:

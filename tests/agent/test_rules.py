@@ -45,6 +45,7 @@ def test_a_pattern_matches_like_a_shell(pattern: str, path: str, matches: bool) 
         (FileRule("/var/log/*"), "/var/log/my app.log", Labels("sys.my-app", "my app.log")),
         (FileRule("/x/a.log", key="sys.b"), "/x/a.log", Labels("sys.b", "a.log")),
         (FileRule("/x/a.log", key="b"), "/x/a.log", Labels("sys.b", "a.log")),
+        (FileRule("/x/a.log", key="app.web"), "/x/a.log", Labels("app.web", "a.log", "web")),
         (FileRule("/x/a.log", app="web"), "/x/a.log", Labels("app.web", "a.log", "web")),
         (
             FileRule("/x/a.log", app="web", instance="0", source="stdout"),
