@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from logyard_cli.chosen import ALL_FIELDS, Fields
+
 __all__ = ["MESSAGE_FIELDS", "parse_record", "split_record"]
 
 MESSAGE_FIELDS = ("message", "msg", "event", "log", "text", "short_message")
@@ -26,12 +28,15 @@ def parse_record(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def split_record(record: dict[str, Any], hidden: frozenset[str]) -> tuple[str, list[str], list[str]]:
+def split_record(
+    record: dict[str, Any], hidden: frozenset[str], chosen: Fields = ALL_FIELDS
+) -> tuple[str, list[str], list[str]]:
     """A record's message, its fields as ``key=value``, and the values of several lines (stack traces) as they are.
 
     Args:
         record: as parsed; is not changed.
         hidden: top-level fields that are shown elsewhere.
+        chosen: which fields are shown; what is asked for is shown even if it is ``hidden``.
     """
     message, shown_as_message = "", None
     for name in MESSAGE_FIELDS:
@@ -41,25 +46,26 @@ def split_record(record: dict[str, Any], hidden: frozenset[str]) -> tuple[str, l
             break
     fields: list[str] = []
     blocks: list[str] = []
+    if not chosen.everything:
+        record = chosen.own(record)
+        hidden = frozenset() if chosen.only else hidden
     for name, value in record.items():
         if name == shown_as_message or name in hidden:
             continue
-        kind = type(value)
-        if kind is str:
-            if value.isalnum():
-                fields.append(f"{name}={value}")
-            elif "\n" in value:
-                fields.append(f"{name}=↓")
-                blocks.append(value)
-            elif not value or _QUOTED.search(value):
-                fields.append(f"{name}={_json(value)}")
-            else:
-                fields.append(f"{name}={value}")
-        elif kind is int:
-            fields.append(f"{name}={value}")
+        if type(value) is str and "\n" in value:
+            fields.append(f"{name}=↓")
+            blocks.append(value)
         else:
-            fields.append(f"{name}={_json(value)}")
+            fields.append(f"{name}={_written(value)}")
     return message, fields, blocks
+
+
+def _written(value: Any) -> str:
+    """A value behind its name: strings without quotes where that cannot be misread, else JSON."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isalnum() or (value and not _QUOTED.search(value)) else _json(value)
+    return str(value) if kind is int else _json(value)
 
 
 def _json(value: Any) -> str:

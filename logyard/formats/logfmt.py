@@ -13,7 +13,7 @@ from logyard.batch import Selection
 from logyard.formats.fields import as_text
 from logyard.formats.json import flat_objects
 
-__all__ = ["LogfmtFormat"]
+__all__ = ["LogfmtFormat", "pairs"]
 
 _PLAIN = re.compile(r'[^\s\x00-\x20"=\\\x7f]+')
 _UNSAFE = re.compile(r'[\s\x00-\x20"=\\\x7f]')
@@ -39,7 +39,8 @@ def _flatten(members: Mapping[str, Any], flat: dict[str, Any], before: str = "")
         flat[name] = value
 
 
-def _pairs(members: Mapping[str, Any]) -> str:
+def pairs(members: Mapping[str, Any]) -> str:
+    """A flat or nested object as ``name=value name=value``."""
     flat: dict[str, Any] = {}
     _flatten(members, flat)
     return " ".join([f"{name}={_written(value)}" for name, value in flat.items()])
@@ -64,7 +65,7 @@ class LogfmtFormat:
 
     def encode(self, selection: Selection) -> list[bytes]:
         """As `logyard.formats.Format`."""
-        return [_pairs(members).encode() for members in flat_objects(selection)]
+        return [pairs(members).encode() for members in flat_objects(selection)]
 
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`; values in quotes have their newlines escaped."""

@@ -52,6 +52,7 @@ BATCH_NAMES = tuple(_BATCH_VALUES)
 """Placeholders that are the same for all records of a batch."""
 RECORD_NAMES = ("time", "human_time", "level", "text", "id")
 """Placeholders of a record, beside ``json.`` and a path."""
+Stamp = Callable[[Sequence[int]], list[str]]
 _UNKNOWN = b"-"
 _LEVELS: dict[int | None, bytes | None] = {None: None} | {level: level.label.encode() for level in Level}
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -128,9 +129,10 @@ class BatchTemplate:
 class _Records:
     """Columns over the selected records, each made when it is first asked for."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, stamp: Stamp) -> None:
         self._selection = selection
         self._batch = selection.batch
+        self._stamp = stamp
 
     @cached_property
     def lines(self) -> list[bytes]:
@@ -154,7 +156,7 @@ class _Records:
         if name == "level":
             return [_LEVELS[level] for level in self._derived[0]]
         if name == "time":
-            return [stamp.encode() for stamp in stamps(self._derived[1])]
+            return [stamp.encode() for stamp in self._stamp(self._derived[1])]
         if name == "human_time":
             return [second_text(ns // SECOND).encode() + b"+00:00" for ns in self._derived[1]]
         if name == "id":
@@ -182,17 +184,23 @@ class _Records:
 class TemplateFormat:
     """``template=...``, and what `NAMED` lists.
 
+    Args:
+        template: the template.
+        name: what it is called, if not by its template.
+        stamp: writes times given in ns since 1970; RFC 3339 in UTC by default.
+
     Raises:
         UsageError: as `parse_template`.
     """
 
-    def __init__(self, template: str, name: str | None = None) -> None:
+    def __init__(self, template: str, name: str | None = None, *, stamp: Stamp = stamps) -> None:
         self.name = f"template={template}" if name is None else name
+        self._stamp = stamp
         self._parts = parse_template(template, (*RECORD_NAMES, *BATCH_NAMES), json=True)
 
     def encode(self, selection: Selection) -> list[bytes]:
         """As `logyard.formats.Format`."""
-        records = _Records(selection)
+        records = _Records(selection, self._stamp)
         columns: list[Iterable[bytes]] = []
         for part in self._parts:
             values = part if isinstance(part, bytes) else records.first_known(part.names)
