@@ -38,22 +38,28 @@ class StreamChoice:
 
     Args:
         texts: see `logyard.names.stream_globs`.
+        excluded: the same for what is taken away again.
 
     Raises:
         UsageError: one of them is no stream.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], excluded: Sequence[str] = ()) -> None:
         self._ones = tuple(_One(text, *stream_globs(text)) for text in texts)
+        self._excluded = tuple(_One(text, *stream_globs(text)) for text in excluded)
         self._instances: dict[str, frozenset[str] | None] = {}
 
     def selects(self, key: str) -> bool:
         """Whether the stream, or a part of it, is selected."""
+        if any(one.selects(key) and one.whole(key) for one in self._excluded):
+            return False
         return not self._ones or any(one.selects(key) for one in self._ones)
 
     def accepts(self, batch: Batch) -> bool:
         """Whether the batch, of a selected stream, is of a selected instance."""
         key = batch.key
+        if self._excluded and any(one.selects(key) and one.instance == batch.instance for one in self._excluded):
+            return False
         try:
             instances = self._instances[key]
         except KeyError:

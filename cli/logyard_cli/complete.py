@@ -1,8 +1,11 @@
-"""Names offered while a command is typed: streams and drains of the deployment, if it answers at once."""
+"""Names offered while a command is typed: streams, drains, fields and saved filters, if the deployment answers at once.
+
+Whatever goes wrong, nothing is printed into the line that somebody is typing: then there is nothing to offer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,24 +17,23 @@ from logyard_cli.options import ServerOptions
 if TYPE_CHECKING:
     from logyard.server import Server
 
-__all__ = ["drain_names", "stream_names"]
+__all__ = ["drain_names", "field_names", "filter_words", "stream_names", "zone_names"]
 
-_PATIENCE = 1.0
+_PATIENCE = 0.5
 """Seconds that somebody who pressed Tab waits."""
+_ENVELOPE = ("time", "key", "app", "instance", "node", "source", "level", "text")
+_LEVELS = ("trace", "debug", "info", "notice", "warn", "error", "critical")
+_SAMPLED = 16
+"""Streams whose newest records are asked for their fields."""
+_SAMPLED_LINES = 50
 
 
 def stream_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Streams: by name, and by key once something was typed."""
     del param
-
-    async def keys(server: Server) -> list[str]:
-        from logyard.bus.catalogue import stream_keys
-
-        return await stream_keys(server)
-
-    found = _ask(ctx, keys)
+    found = _ask(ctx, _keys)
     offered = [*known_names(found), *(found if incomplete else ())]
-    return [name for name in dict.fromkeys(offered) if name.startswith(incomplete)]
+    return _beginning(offered, incomplete)
 
 
 def drain_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -43,7 +45,75 @@ def drain_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
         return list(await get_drains(server))
 
-    return [name for name in _ask(ctx, names) if name.startswith(incomplete)]
+    return _beginning(_ask(ctx, names), incomplete)
+
+
+def field_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Fields for a list divided by commas: the envelope's, and those of recent records."""
+    del param
+    before, comma, typed = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in _beginning([*_ENVELOPE, *_ask(ctx, _fields)], typed)]
+
+
+def filter_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The next word of a filter: a field and its colon, a level, a stream, a saved filter."""
+    del param
+    start = max(incomplete.rfind(char) for char in " (") + 1
+    head, typed = incomplete[:start], incomplete[start:]
+    sign = typed[:1] if typed[:1] == "-" else ""
+    typed = typed[len(sign) :]
+    name, colon, value = typed.partition(":")
+    if typed.startswith("@"):
+        words = [f"@{saved}" for saved in _ask(ctx, _saved)]
+    elif colon and name == "level":
+        given = value[:2] if value[:2] in {">=", "<="} else value[:1] if value[:1] in {">", "<"} else ""
+        words = [f"level:{given}{level}" for level in _LEVELS]
+    elif colon and name in {"app", "key"}:
+        keys = _ask(ctx, _keys)
+        words = [f"{name}:{key if name == 'key' else key[4:]}" for key in keys if name == "key" or key[:4] == "app."]
+    else:
+        words = [f"{field}:" for field in (*_ENVELOPE, *_ask(ctx, _fields))]
+    return [f"{head}{sign}{word}" for word in _beginning(words, typed)]
+
+
+def zone_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Time zones; the continents first."""
+    del ctx, param
+    from zoneinfo import available_timezones
+
+    zones = [zone for zone in sorted(available_timezones()) if zone.lower().startswith(incomplete.lower())]
+    if len(zones) <= 60:
+        return zones
+    return list(dict.fromkeys(zone.partition("/")[0] + "/" if "/" in zone else zone for zone in zones))
+
+
+def _beginning(names: Iterable[str], typed: str) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name.startswith(typed)]
+
+
+async def _keys(server: Server) -> list[str]:
+    from logyard.bus.catalogue import stream_keys
+
+    return await stream_keys(server)
+
+
+async def _saved(server: Server) -> list[str]:
+    from logyard.bus.filters import get_filters
+
+    return list(await get_filters(server))
+
+
+async def _fields(server: Server) -> list[str]:
+    """The fields of the newest records of some streams."""
+    import asyncio
+
+    from logyard.bus.read import read_back
+    from logyard_cli.fields import paths_of
+
+    keys = (await _keys(server))[:_SAMPLED]
+    pages = await asyncio.gather(*(read_back(server, key) for key in keys))
+    lines = [line for page in pages for batch in page.batches for line in batch.lines[-_SAMPLED_LINES:]]
+    return paths_of(lines)
 
 
 def _path(ctx: click.Context, name: str) -> Path | None:

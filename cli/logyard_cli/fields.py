@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from logyard_cli.chosen import ALL_FIELDS, Fields
 
-__all__ = ["MESSAGE_FIELDS", "parse_record", "split_record"]
+__all__ = ["MESSAGE_FIELDS", "parse_record", "paths_of", "split_record"]
 
 MESSAGE_FIELDS = ("message", "msg", "event", "log", "text", "short_message")
 """Where JSON loggers put the message, the best first."""
 
+_TYPED = re.compile(r"[\w@][\w.@-]*")
 _QUOTED = re.compile(r'[\s"=]')
 
 
@@ -70,3 +73,21 @@ def _written(value: Any) -> str:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def paths_of(lines: Iterable[bytes]) -> list[str]:
+    """The paths of all fields of JSON records, the most frequent first; names that cannot be typed are left out."""
+    found: Counter[str] = Counter()
+    for line in lines:
+        record = parse_record(line)
+        if record is not None:
+            found.update(path for path in _paths(record, "") if _TYPED.fullmatch(path))
+    return [path for path, _ in found.most_common()]
+
+
+def _paths(record: dict[str, Any], before: str) -> Iterator[str]:
+    for name, value in record.items():
+        if type(value) is dict and value:
+            yield from _paths(value, f"{before}{name}.")
+        else:
+            yield before + name

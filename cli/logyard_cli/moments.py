@@ -17,7 +17,7 @@ _EPOCH = re.compile(r"(\d{10})(?:\.(\d{1,9}))?|(\d{13})")
 _EXPECTED = "write 10m, 2h, 1d, 14:30, yesterday, 2024-05-01, 2024-05-01T14:30:00Z or seconds since 1970"
 
 
-def parse_moment(text: str, now: datetime) -> int:
+def parse_moment(text: str, now: datetime, option: str = "") -> int:
     """The point in time that ``text`` means, in ns since 1970 UTC.
 
     A duration counts back from ``now``; a time of day is the last one that has been; what names no zone is in
@@ -25,17 +25,33 @@ def parse_moment(text: str, now: datetime) -> int:
 
     Args:
         now: with a time zone.
+        option: where it was given, for the message.
 
     Raises:
         UsageError: it is none, or lies in the future.
     """
     word = text.strip().lower().removesuffix(" ago")
     found = _parse(word, now)
+    shown = f"{option} {text!r}".strip()
     if found is None:
-        raise UsageError(f"{text!r} is no point in time: {_EXPECTED}")
+        raise UsageError(f"{shown} is no point in time: {_hint(word) or _EXPECTED}")
     if found > _ns(now):
-        raise UsageError(f"{text!r} lies in the future")
+        raise UsageError(f"{shown} lies in the future: {_EXPECTED}")
     return found
+
+
+def _hint(word: str) -> str:
+    """What was probably meant."""
+    if re.fullmatch(r"-(?=\d)" + _DURATION.pattern, word):
+        return f"write {word[1:]}, without the minus"
+    if re.fullmatch(r"\d{1,6}", word):
+        return f"give it a unit, as in {word}m, {word}h or {word}d"
+    if long := re.fullmatch(r"(\d+)\s*(second|sec|minute|min|hour|hr|day|week)s?", word):
+        return f"write {long[1]}{long[2][0]}"
+    if twelve := re.fullmatch(r"(\d{1,2})(:\d\d)?\s*([ap])m", word):
+        hour = int(twelve[1]) % 12 + (12 if twelve[3] == "p" else 0)
+        return f"write {hour:02d}{twelve[2] or ':00'}"
+    return ""
 
 
 def _parse(word: str, now: datetime) -> int | None:

@@ -26,6 +26,7 @@ class Output:
     Attributes:
         terminal: whether it is a terminal.
         closed: set when whoever read from it is gone, even while nothing is written.
+        ending: written when it is left, to take away what was only there for the moment.
     """
 
     def __init__(self, fd: int | None, stream: BinaryIO | None = None) -> None:
@@ -36,6 +37,7 @@ class Output:
         self._waits = self.terminal or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
         self._watched = stat.S_ISFIFO(mode) and fcntl.fcntl(self._fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
         self.closed = asyncio.Event()
+        self.ending = b""
         self._broken_line = False
 
     @classmethod
@@ -55,8 +57,9 @@ class Output:
     def __exit__(self, *_: object) -> None:
         if self._watched:
             asyncio.get_running_loop().remove_reader(self._fd)
-        if self._broken_line and not self.closed.is_set() and self._writable():
-            os.write(self._fd, b"\x1b[0m\n" if self.terminal else b"\n")
+        if self.closed.is_set() or not (self.ending or self._broken_line) or not self._writable():
+            return
+        os.write(self._fd, self.ending or (b"\x1b[0m\n" if self.terminal else b"\n"))
 
     async def write(self, data: bytes) -> None:
         """Write all of ``data``; waits while nobody takes it.

@@ -26,12 +26,14 @@ class Part:
         times: what they say about when they happened, ns since 1970 UTC, else when they were observed.
         order: times to merge them with other streams' by; the same ones, made plausible.
         matched: which of them were looked for, where the others are their context; None when all were.
+        numbers: of each in its source, where there is context; see `logyard_cli.context`.
     """
 
     selection: Selection
     times: Sequence[int]
     order: Sequence[int]
     matched: Sequence[bool] | None = None
+    numbers: Sequence[int] | None = None
 
 
 class Renderer(Protocol):

@@ -1,8 +1,9 @@
 """The live view: the last records of all selected streams, then what comes, without a gap or a repetition between.
 
 One task reads on in the streams, one draws and writes; between them stands at most one round of reading, so that a
-slow terminal makes this process read less and costs nobody else anything. When Redis goes away, reading goes on from
-the same positions as soon as it is back, and what was removed meanwhile is told.
+slow reader makes this process read less and costs nobody else anything. A terminal that cannot keep up for a while is
+shown the present instead: what is left out is counted and told. When Redis goes away, reading goes on from the same
+positions as soon as it is back, and what was removed meanwhile is told.
 """
 
 from __future__ import annotations
@@ -16,18 +17,24 @@ from itertools import repeat
 
 from logyard.batch import Selection
 from logyard.bus.catalogue import stream_keys
-from logyard.bus.read import Page, Positions, catch_up, follow
+from logyard.bus.read import Page, Positions, backlog, catch_up, follow, skip_ahead
 from logyard.derive.time import times
 from logyard.errors import ServerError, WireError
 from logyard.server import Server
 from logyard_cli.choice import StreamChoice
-from logyard_cli.exits import FAILED, cause, say
-from logyard_cli.history import Reading, everything, last_records
+from logyard_cli.context import Context
+from logyard_cli.exits import FAILED, cause
+from logyard_cli.history import Run, Searched, before_first, everything, last_records
 from logyard_cli.merge import merge_times, rising
+from logyard_cli.notes import make_notes
 from logyard_cli.output import Output
+from logyard_cli.picking import Picking
+from logyard_cli.queries import Queries, read_queries
 from logyard_cli.renderers import Part
 from logyard_cli.screen import Screen, TailOptions, TailSummary
+from logyard_cli.selecting import Selecting, expressions_of
 from logyard_cli.units import duration, plural
+from logyard_cli.zones import stamps_in
 
 __all__ = ["Connect", "TailOptions", "TailSummary", "run_tail"]
 
@@ -35,6 +42,15 @@ Connect = Callable[[], AbstractAsyncContextManager[Server]]
 
 _SLOWEST_RETRY = 2.0
 _SAY_AGAIN_AFTER = 5.0
+SEARCH_FOR = 10.0
+"""Seconds of searching backwards for records that match, before what comes live has waited long enough."""
+_SAY_SEARCHING_AFTER = 1.0
+PATIENCE = 1.0
+"""Seconds that a terminal may take for what was read at once, before it is asked how far behind it is."""
+BEHIND = 10_000
+"""Records behind the present that a terminal may always catch up with."""
+_BEHIND_SECONDS = 2.0
+"""The same for one that takes many a second."""
 
 
 async def run_tail(
@@ -43,7 +59,7 @@ async def run_tail(
     stop: asyncio.Event,
     *,
     output: Output | None = None,
-    notice: Callable[[str], None] = say,
+    notice: Callable[[str], None] | None = None,
 ) -> TailSummary:
     """Show records until ``stop`` is set, or, without ``follow``, until all are shown.
 
@@ -52,28 +68,45 @@ async def run_tail(
         options: what to show.
         stop: ends it in order.
         output: where to; standard output by default.
-        notice: says one line about what is going on.
+        notice: says one line about what is going on; on standard error by default.
 
     Raises:
-        UsageError: a STREAM is wrong.
+        UsageError: a STREAM, a filter, an expression or a template is wrong.
         ConnectionLost, ServerError: the server cannot be reached in the first place.
     """
-    choice = StreamChoice(options.streams)
+    choice = StreamChoice(options.streams, options.excluded)
+    include = expressions_of(options.include, "--include")
+    exclude = expressions_of(options.exclude, "--exclude")
+    queries = await _queries(connect, options)
+    selecting = Selecting(queries.filters, include, exclude)
     with output or Output.standard() as place:
-        tail = _Tail(connect, options, choice, place, notice)
+        screen = Screen(options, place, queries.literals)
+        tail = _Tail(connect, options, choice, selecting, screen, notice or make_notes(options.color, screen.make_room))
         try:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(tail.run())
                 ends = [group.create_task(event.wait()) for event in (stop, place.closed)]
+                status = group.create_task(screen.keep_status())
                 await asyncio.wait([work, *ends], return_when=asyncio.FIRST_COMPLETED)
-                for task in (work, *ends):
+                for task in (work, *ends, status):
                     task.cancel()
         except BaseExceptionGroup as group_error:
             error = cause(group_error)
             if not isinstance(error, BrokenPipeError):
                 raise error from None
         tail.summary.closed = place.closed.is_set()
+        tail.summary.read = 0 if selecting.everything else tail.picking.read
     return tail.summary
+
+
+async def _queries(connect: Connect, options: TailOptions) -> Queries:
+    """The filters, with saved ones in place; what is wrong is told before anything is shown."""
+    if not any("@" in text for text in options.filters):
+        return read_queries(options.filters, {})
+    from logyard.bus.filters import get_filters, texts_of
+
+    async with connect() as server:
+        return read_queries(options.filters, texts_of(await get_filters(server)))
 
 
 class _Tail:
@@ -84,7 +117,8 @@ class _Tail:
         connect: Connect,
         options: TailOptions,
         choice: StreamChoice,
-        output: Output,
+        selecting: Selecting,
+        screen: Screen,
         notice: Callable[[str], None],
     ) -> None:
         self._connect = connect
@@ -92,11 +126,22 @@ class _Tail:
         self._choice = choice
         self._notice = notice
         self._positions = Positions(choice.selects)
-        self._screen = Screen(options, output)
+        self._screen = screen
         self.summary = self._screen.summary
+        self.picking = Picking(
+            choice.accepts,
+            self._part,
+            options.since_ns,
+            self._cannot_read,
+            until_ns=options.until_ns,
+            select=None if selecting.everything else selecting.select,
+            context=Context(options.before, options.after) if options.before or options.after else None,
+        )
+        self._server: Server | None = None
         self._pending: list[Part] = []
         self._changed = asyncio.Condition()
         self._unreadable: set[str] = set()
+        self._asked_at = 0.0
 
     async def run(self) -> None:
         """History, then live."""
@@ -117,14 +162,18 @@ class _Tail:
             if not self._matched(keys, chosen):
                 self.summary.code = FAILED
                 return None
+            await self._screen.begin()
             await self._history(server, chosen)
             return await self._follow(server) if self._options.follow else None
 
     async def _follow(self, server: Server) -> ServerError:
+        self._server = server
         try:
             await follow(server, self._positions, self._deliver)
         except ServerError as error:
             return error
+        finally:
+            self._server = None
         raise AssertionError("following ends only by an error")
 
     async def _again(self, lost: ServerError) -> ServerError:
@@ -151,9 +200,13 @@ class _Tail:
         """Whether there is something to show or to wait for; says what is not there."""
         options = self._options
         if not options.streams:
-            if not keys and options.follow:
-                self._notice("no streams yet; waiting for the first records")
-            return bool(keys) or options.follow
+            if not chosen and options.follow:
+                self._notice(
+                    "no streams yet; waiting for the first records"
+                    if not keys
+                    else "--exclude-stream leaves no stream; waiting for others"
+                )
+            return bool(chosen) or options.follow
         if hint := self._choice.hint(keys):
             self._notice(hint + ("" if not (chosen and options.follow) else "; waiting for it"))
         if not chosen:
@@ -161,15 +214,39 @@ class _Tail:
         return options.follow or not self._choice.unmatched(keys, plain=True)
 
     async def _history(self, server: Server, keys: list[str]) -> None:
-        options = self._options
+        options, picking = self._options, self.picking
         # Times are worked out only where they decide something.
-        timed = self._screen.timed or len(keys) > 1 or options.since_ns is not None
-        reading = Reading(self._choice.accepts, self._part if timed else _untimed, options.since_ns, self._cannot_read)
-        if options.last is not None:
-            found = await last_records(server, keys, options.last, reading, self._positions)
-            await self._screen.show(found)
-            return
-        async for lines in everything(server, keys, reading, self._positions, self._screen.render):
+        limited = options.since_ns is not None or options.until_ns is not None
+        picking.part = self._part if self._screen.timed or len(keys) > 1 or limited else _untimed
+        try:
+            if options.last is None:
+                await self._write_all(server, keys, None)
+                return
+            search = _Search(self._notice, give_up=options.follow)
+            runs, searched = await last_records(server, keys, options.last, picking, self._positions, search.goes_on)
+            if picking.select is not None:
+                search.conclude(searched, options)
+            if picking.context is None:
+                await self._screen.show(runs)
+            elif runs:
+                await self._with_context(server, runs)
+        finally:
+            picking.part = self._part
+
+    async def _with_context(self, server: Server, runs: list[Run]) -> None:
+        """Read on from the first of the records that were found, and show them with those around them."""
+        picking, read = self.picking, self.picking.read
+        first = {}
+        for _, parts in runs:
+            selection = parts[0].selection
+            first[selection.batch.key] = (selection.batch.entry, selection.positions[0] if selection.positions else 0)
+        picking.first = first
+        behind = await before_first(server, runs, self._options.before)
+        await self._write_all(server, list(behind), behind)
+        picking.first, picking.read = {}, read
+
+    async def _write_all(self, server: Server, keys: list[str], behind: Mapping[str, str] | None) -> None:
+        async for lines in everything(server, keys, self.picking, self._positions, self._screen.render, behind):
             await self._screen.write(lines)
 
     async def _draw(self) -> None:
@@ -181,12 +258,44 @@ class _Tail:
             by_stream: dict[str, list[Part]] = {}
             for part in parts:
                 by_stream.setdefault(part.selection.batch.key, []).append(part)
-            await self._screen.show(
-                [(rising(moment for part in run for moment in part.order), run) for run in by_stream.values()]
+            left = await self._screen.show(
+                [(rising(moment for part in run for moment in part.order), run) for run in by_stream.values()],
+                self._late if self._screen.skips else None,
             )
+            if left:
+                await self._skip(left)
+
+    async def _late(self, written: int, seconds: float) -> bool:
+        """Whether the terminal is so far behind that it is shown the present instead."""
+        server, now = self._server, time.monotonic()
+        if seconds < PATIENCE or server is None or now - self._asked_at < PATIENCE:
+            return False
+        self._asked_at = now
+        try:
+            unread = await backlog(server, self._positions)
+        except ServerError:
+            return False
+        # Of what waits, only those records take their time that pass the filter.
+        passing = unread * self.summary.matched / max(self.picking.read, 1)
+        return passing > max(BEHIND, _BEHIND_SECONDS * written / seconds)
+
+    async def _skip(self, left: int) -> None:
+        """Go on with the present; ``left`` lines that were to be written are dropped already."""
+        async with self._changed:
+            left += sum(part.selection.count for part in self._pending)
+            self._pending = []
+            self._changed.notify_all()
+        server = self._server
+        try:
+            skipped = 0 if server is None else await skip_ahead(server, self._positions)
+        except ServerError:
+            skipped = 0
+        self.summary.dropped += left + skipped
+        self._notice(f"skipped {plural(left + skipped, 'record')}: more comes in than this terminal takes")
 
     def _say_back(self, seconds: float, removed: int) -> None:
         if removed:
+            self.summary.dropped += removed
             self._notice(
                 f"reconnected after {duration(seconds)}; {plural(removed, 'record')} were removed meanwhile"
                 " and cannot be shown"
@@ -202,15 +311,17 @@ class _Tail:
             for batch in page.batches:
                 try:
                     selection, missing = self._positions.advance(batch)
-                    if missing:
-                        self._notice(
-                            f"{plural(missing, 'record')} of {key} were removed before they could be shown:"
-                            " more came in than this output takes"
-                        )
-                    if selection is not None and self._choice.accepts(batch):
-                        parts.append(self._part(selection))
                 except WireError as error:
                     self._cannot_read(error)
+                    continue
+                if missing:
+                    self.summary.dropped += missing
+                    self._notice(
+                        f"{plural(missing, 'record')} of {key} were removed before they could be shown:"
+                        " more came in than this output takes"
+                    )
+                if selection is not None:
+                    parts += self.picking.parts(selection)
             self._positions.skip(key, page.edge)
         # From here on the records are sure to be drawn, even if reading is cancelled: positions are behind them.
         self._pending += parts
@@ -228,6 +339,47 @@ class _Tail:
         if reason not in self._unreadable:
             self._unreadable.add(reason)
             self._notice(f"skipped: {error}")
+
+
+class _Search:
+    """Tells about a search backwards, and ends one that takes too long."""
+
+    def __init__(self, notice: Callable[[str], None], *, give_up: bool) -> None:
+        self._notice = notice
+        self._give_up = give_up
+        self._began = time.monotonic()
+        self._said_at = self._began
+
+    def goes_on(self, searched: Searched) -> bool:
+        """As `logyard_cli.history.last_records` asks it."""
+        now = time.monotonic()
+        if self._give_up and now - self._began > SEARCH_FOR:
+            return False
+        if now - self._said_at > _SAY_SEARCHING_AFTER:
+            self._said_at = now
+            self._notice(
+                f"searching back: {searched.found:,} found in {plural(searched.records, 'record')},"
+                f" back to {_stamp(searched.oldest_ns)}"
+            )
+        return True
+
+    def conclude(self, searched: Searched, options: TailOptions) -> None:
+        """Say why fewer were found than were asked for."""
+        if options.last is None or searched.found >= options.last or not searched.records:
+            return
+        found = f"found {searched.found:,} of the last {options.last:,}"
+        if searched.everything:
+            limit = "kept" if options.since_ns is None else "kept since then"
+            self._notice(f"{found}: searched all {plural(searched.records, 'record')} that are {limit}")
+        else:
+            self._notice(
+                f"{found}: gave up after {plural(searched.records, 'record')},"
+                f" back to {_stamp(searched.oldest_ns)}; --since or -n all looks at all from there on"
+            )
+
+
+def _stamp(ns: int) -> str:
+    return stamps_in(None, [ns // 1_000_000_000 * 1_000_000_000])[0]
 
 
 def _untimed(selection: Selection) -> Part:

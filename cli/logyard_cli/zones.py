@@ -10,21 +10,21 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from logyard.errors import UsageError
 from logyard_cli.near import nearest
 
-__all__ = ["Clock", "parse_zone", "stamps_in"]
+__all__ = ["Clock", "ThisMachine", "parse_zone", "stamps_in"]
 
 _OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d\d)?")
 _SECOND = 1_000_000_000
 
 
-def parse_zone(name: str) -> tzinfo | None:
-    """The zone that ``name`` means: ``Europe/Berlin`` in any case, ``UTC``, ``+02:00``; None for ``local``.
+def parse_zone(name: str) -> tzinfo:
+    """The zone that ``name`` means: ``Europe/Berlin`` in any case, ``UTC``, ``+02:00``, ``local``.
 
     Raises:
         UsageError: there is no such zone; the text names near ones.
     """
     word = name.strip()
     if word.lower() == "local":
-        return None
+        return ThisMachine()
     if word.lower() in {"utc", "z", "gmt"}:
         return UTC
     if offset := _OFFSET.fullmatch(word):
@@ -51,6 +51,10 @@ def _suggestion(word: str, known: list[str]) -> str:
     return "; write a name such as Europe/Berlin, an offset such as +02:00, UTC or local"
 
 
+class ThisMachine(tzinfo):
+    """Stands for the zone of the machine, whose offset depends on the day; only `Clock` reads it."""
+
+
 class Clock:
     """The parts of a moment's text in a zone, made once a second.
 
@@ -75,7 +79,7 @@ class Clock:
         if zone is UTC:
             parts = time.gmtime(second)
             return time.strftime("%Y-%m-%d", parts), time.strftime("%H:%M:%S", parts), "Z"
-        if zone is None:
+        if zone is None or isinstance(zone, ThisMachine):
             parts = time.localtime(second)
             shift = timedelta(seconds=parts.tm_gmtoff)
             return time.strftime("%Y-%m-%d", parts), time.strftime("%H:%M:%S", parts), _offset(shift)

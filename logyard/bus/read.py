@@ -17,7 +17,7 @@ from logyard.errors import WireError
 from logyard.names import partition_of
 from logyard.server import Connection, Server, keys
 
-__all__ = ["Page", "Positions", "catch_up", "follow", "read_back", "read_on"]
+__all__ = ["Page", "Positions", "backlog", "catch_up", "follow", "read_back", "read_on", "skip_ahead"]
 
 START = "0-0"
 LOOK_FOR_NEW = 0.5
@@ -103,9 +103,11 @@ class Positions:
         self.entries: dict[str, str] = {}
         self._totals: dict[str, int] = {}
         self._origins: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._jumped: dict[str, tuple[int, int]] = {}
 
     def start(self, key: str, newest: Batch | None, edge: str = "") -> None:
         """Read on behind ``newest`` (or the unreadable entry ``edge``), or from the start of an empty stream."""
+        self._jumped.pop(key, None)
         self.entries[key] = edge or START
         if newest is not None:
             self.entries[key] = max(newest.entry, edge, key=_entry_order)
@@ -117,9 +119,14 @@ class Positions:
 
         Returns:
             Its records that were not read before (None when all were: Redis lost its newest entries and the agent
-            stored their records again), and how many records vanished between the last batch and this one.
+            stored their records again; or when the position has jumped over it), and how many records vanished
+            between the last batch and this one.
         """
         key = batch.key
+        if key in self._jumped:
+            if _entry_order(batch.entry) <= self._jumped[key]:
+                return None, 0
+            del self._jumped[key]
         self.entries[key] = batch.entry
         known = self._totals.get(key)
         missing = 0
@@ -137,7 +144,23 @@ class Positions:
 
     def skip(self, key: str, entry: str) -> None:
         """Move behind an entry that cannot be read."""
-        self.entries[key] = entry
+        if key not in self._jumped or _entry_order(entry) > self._jumped[key]:
+            self.entries[key] = entry
+
+    def jump(self, batch: Batch) -> int:
+        """Move behind ``batch``, far ahead; how many records that leaves out, its own included.
+
+        Entries up to there that are read all the same, because they were asked for already, are not news any more.
+        """
+        key = batch.key
+        if _entry_order(batch.entry) <= _entry_order(self.entries.get(key, START)):
+            return 0
+        skipped = max(0, batch.total - self._totals.get(key, batch.total - batch.count))
+        self.entries[key] = batch.entry
+        self._totals[key] = batch.total
+        self._jumped[key] = _entry_order(batch.entry)
+        self._remember(batch)
+        return skipped
 
     @property
     def totals(self) -> Mapping[str, int]:
@@ -198,6 +221,28 @@ async def _taken_back(server: Server, key: str, positions: Positions, stored: in
     read = next((batch for batch in page.batches if batch.total <= positions.totals[key]), None)
     positions.start(key, read)
     return True
+
+
+async def backlog(server: Server, positions: Positions) -> int:
+    """How many records are stored behind the positions and were not read yet.
+
+    Raises:
+        ConnectionLost, ServerError: as `Server.call`.
+    """
+    totals = dict(positions.totals)
+    stored = await _records(server, list(totals))
+    return sum(max(0, there - read) for there, read in zip(stored, totals.values(), strict=True))
+
+
+async def skip_ahead(server: Server, positions: Positions) -> int:
+    """Move all positions to just before the newest batch of their stream; how many records that leaves out.
+
+    Raises:
+        ConnectionLost, ServerError: as `Server.call`.
+    """
+    followed = list(positions.totals)
+    pages = await asyncio.gather(*(read_back(server, key, count=2) for key in followed))
+    return sum(positions.jump(page.batches[1]) for page in pages if len(page.batches) == 2)
 
 
 async def _records(server: Server, streams: list[str]) -> list[int]:

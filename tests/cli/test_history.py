@@ -12,8 +12,9 @@ from logyard.derive.time import times
 from logyard.errors import WireError
 from logyard.server import Server, keys
 from logyard_cli.choice import StreamChoice
-from logyard_cli.history import Reading, everything, last_records
+from logyard_cli.history import everything, last_records
 from logyard_cli.merge import interleave, merge_times
+from logyard_cli.picking import Picking
 from logyard_cli.renderers import Part
 from tests.servers.publishing import SECOND, START, Publisher
 
@@ -24,9 +25,9 @@ def part(selection: Selection) -> Part:
     return Part(selection, found, merge_times(found, observed))
 
 
-def reading(*texts: str, since_ns: int | None = None, unreadable: list[WireError] | None = None) -> Reading:
+def reading(*texts: str, since_ns: int | None = None, unreadable: list[WireError] | None = None) -> Picking:
     told: list[WireError] = [] if unreadable is None else unreadable
-    return Reading(StreamChoice(texts).accepts, part, since_ns, told.append)
+    return Picking(StreamChoice(texts).accepts, part, since_ns, told.append)
 
 
 def stamped(second: int, text: str) -> bytes:
@@ -34,12 +35,12 @@ def stamped(second: int, text: str) -> bytes:
     return f'{{"ts":{START // SECOND + second},"msg":"{text}"}}'.encode()
 
 
-async def newest(server: Server, streams: list[str], number: int, how: Reading | None = None) -> list[bytes]:
-    found = await last_records(server, streams, number, how or reading(), Positions(lambda _: True))
+async def newest(server: Server, streams: list[str], number: int, how: Picking | None = None) -> list[bytes]:
+    found, _ = await last_records(server, streams, number, how or reading(), Positions(lambda _: True))
     return interleave([(moments, [line for one in parts for line in one.selection.lines]) for moments, parts in found])
 
 
-async def whole(server: Server, streams: list[str], how: Reading | None = None) -> list[bytes]:
+async def whole(server: Server, streams: list[str], how: Picking | None = None) -> list[bytes]:
     def render(parts: list[Part]) -> list[list[bytes]]:
         return [one.selection.lines for one in parts]
 
@@ -98,13 +99,12 @@ async def test_no_more_is_unpacked_than_can_matter(
         await publisher.publish("app.busy", b"%d" % number, at=START + (number + 1) * SECOND)
     opened: list[str] = []
     how = reading()
-    original = Reading.opened
 
-    def counting(self: Reading, batch: object) -> Part | None:
-        opened.append(batch.key)  # type: ignore[attr-defined]
-        return original(self, batch)  # type: ignore[arg-type]
+    def counting(selection: Selection) -> Selection:
+        opened.append(selection.batch.key)
+        return selection
 
-    monkeypatch.setattr(Reading, "opened", counting)
+    how.select = counting
     streams = ["app.busy", *(f"app.quiet{number:02d}" for number in range(40))]
     assert await newest(server, streams, 10, how) == [b"%d" % number for number in range(20, 30)]
     assert len(set(opened)) <= 9

@@ -181,7 +181,10 @@ async def test_ctrl_c_ends_a_tail_with_a_summary(
     assert process.stdout.readline() == b"one\n"
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
-    assert re.fullmatch(rb"logyard: 2 lines of 1 stream in .* \(.* a second\)\n", process.stderr.read())
+    said = process.stderr.read()
+    assert re.fullmatch(rb"logyard: 2 lines of 1 stream shown, 2 matched, 0 dropped, in .* \(.* a second\)\n", said), (
+        said
+    )
 
 
 async def test_a_reader_that_has_enough_ends_a_tail_silently(

@@ -47,10 +47,30 @@ def test_a_point_in_time_is_understood(text: str, expected: int) -> None:
     assert parse_moment(text, NOW) == expected
 
 
-@pytest.mark.parametrize("text", ["", "soon", "10", "10x", "25:00", "2026-13-01", "yesterday evening", "-10m"])
+@pytest.mark.parametrize("text", ["", "soon", "10x", "25:00", "2026-13-01", "yesterday evening", "+10m"])
 def test_what_is_none_is_refused_with_examples(text: str) -> None:
     with pytest.raises(UsageError, match=r"10m, 2h"):
         parse_moment(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("10", "give it a unit, as in 10m"),
+        ("-10m", "write 10m, without the minus"),
+        ("10 minutes ago", "write 10m"),
+        ("2 hours", "write 2h"),
+        ("2pm", "write 14:00"),
+        ("12:30 am", "write 00:30"),
+        ("11:15PM", "write 23:15"),
+    ],
+)
+def test_what_was_probably_meant_is_proposed(text: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_moment(text, NOW, "--since")
+    assert str(refused.value) == f"--since {text!r} is no point in time: {hint}" + (
+        ", 10h or 10d" if text == "10" else ""
+    )
 
 
 def test_the_future_is_refused() -> None:

@@ -117,7 +117,7 @@ async def test_without_following_it_ends_by_itself(publisher: Publisher, tail: M
     summary = await asyncio.wait_for(running.run(), 30)
     assert running.lines == [b"2", b"3"]
     assert (summary.code, summary.lines, summary.streams) == (0, 2, {"app.web"})
-    assert "2 lines of 1 stream in" in summary.text()
+    assert "2 lines of 1 stream shown, 2 matched, 0 dropped, in " in summary.text()
 
 
 async def test_only_the_selected_instances_are_shown_in_history_and_live(publisher: Publisher, tail: MakeTail) -> None:
@@ -318,3 +318,101 @@ async def test_json_and_pretty_show_the_same_records(publisher: Publisher, tail:
     envelope = orjson.loads(json.lines[0])
     assert (envelope["key"], envelope["instance"], envelope["level"]) == ("app.web", 2, "error")
     assert b"\x1b[31mERROR\x1b[0m  boom  \x1b[2mn=1\x1b[0m" in pretty.lines[0]
+
+
+async def test_included_and_excluded_lines_in_history_and_live(publisher: Publisher, tail: MakeTail) -> None:
+    await publisher.publish("app.web", b"GET /a", b"POST /b", b"GET /health", b"PUT /c")
+    async with tail(include=("^GET", "^PUT"), exclude=("health",), last=2) as running:
+        await running.until_shown(b"PUT /c")
+        await publisher.publish("app.web", b"DELETE /d", b"GET /health")
+        await publisher.publish("app.web", b"GET /e")
+        await running.until_shown(b"GET /e")
+    assert running.lines == [b"GET /a", b"PUT /c", b"GET /e"]
+
+
+async def test_excluded_streams_and_instances_are_not_shown(publisher: Publisher, tail: MakeTail) -> None:
+    for key, instance in (("app.web", "0"), ("app.web", "1"), ("sys.nginx", None), ("app.api", None)):
+        await publisher.publish(key, f"{key} {instance}".encode(), instance=instance)
+    running = tail(excluded=("web.1", "sys.*"), follow=False)
+    await running.run()
+    assert sorted(running.lines) == [b"app.api None", b"app.web 0"]
+
+
+async def test_only_records_before_the_end_are_shown(publisher: Publisher, tail: MakeTail) -> None:
+    for number in range(10):
+        await publisher.publish("app.web", b"%d" % number, at=START + number * SECOND)
+    limits = {"since_ns": START + 2 * SECOND, "until_ns": START + 7 * SECOND, "follow": False}
+    whole, newest = tail(last=None, **limits), tail(last=3, **limits)
+    await whole.run()
+    await newest.run()
+    assert whole.lines == [b"2", b"3", b"4", b"5", b"6"]
+    assert newest.lines == [b"4", b"5", b"6"]
+
+
+async def test_the_last_that_match_are_searched_for_as_far_back_as_it_takes(
+    publisher: Publisher, tail: MakeTail
+) -> None:
+    for number in range(3):
+        await publisher.publish("app.web", b"needle %d" % number, *[b"hay"] * 50, at=START + number * SECOND)
+    for number in range(300):
+        await publisher.publish("app.web", *[b"hay"] * 5, at=START + (10 + number) * SECOND)
+    two = tail(include=("needle",), last=2, follow=False)
+    await two.run()
+    assert (two.lines, two.notices) == ([b"needle 1", b"needle 2"], [])
+    ten = tail(include=("needle",), last=10, follow=False)
+    await ten.run()
+    assert ten.lines == [b"needle 0", b"needle 1", b"needle 2"]
+    assert ten.notices == ["found 3 of the last 10: searched all 1,653 records that are kept"]
+
+
+async def test_a_search_that_takes_too_long_says_how_far_it_came(
+    publisher: Publisher, tail: MakeTail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publisher.publish("app.web", b"needle")
+    for _ in range(20):
+        await publisher.publish("app.web", *[b"hay"] * 1000)
+    monkeypatch.setattr("logyard_cli.tail.SEARCH_FOR", -1.0)
+    async with tail(include=("needle",)) as running:
+        await running.until(lambda: running.notices, "the notice")
+        await publisher.publish("app.web", b"another needle")
+        await running.until_shown(b"another needle")
+    assert running.lines == [b"another needle"]
+    assert "found 0 of the last 10: gave up after 1,000 records, back to 20" in running.notices[0]
+    patient = tail(include=("needle",), follow=False)  # there is nothing else to do
+    await patient.run()
+    assert patient.lines == [b"needle", b"another needle"]
+
+
+async def test_context_is_shown_across_batches_and_where_history_meets_live(
+    publisher: Publisher, tail: MakeTail
+) -> None:
+    for number in range(12):
+        text = b"hit" if number in {3, 4, 10} else b"r%d" % number
+        await publisher.publish("app.web", text, at=START + number * SECOND)
+    async with tail(include=("hit",), last=1, before=2, after=3) as running:
+        await running.until_shown(b"r11")
+        for text in (b"r12", b"r13", b"r14", b"r15", b"r16", b"hit again"):
+            await publisher.publish("app.web", text)
+        await running.until_shown(b"hit again")
+    # The hits before the last one are its context at best, here they are not even that.
+    shown = [b"r8", b"r9", b"hit", b"r11", b"r12", b"r13", b"--", b"r15", b"r16", b"hit again"]
+    assert running.lines == shown
+
+
+async def test_context_of_all_that_is_kept_comes_from_the_same_source_in_groups(
+    publisher: Publisher, tail: MakeTail
+) -> None:
+    for number in range(8):
+        for instance in ("0", "1"):
+            text = f"{instance}.{number}" + (" hit" if (number, instance) in {(2, "0"), (3, "0"), (6, "1")} else "")
+            await publisher.publish("app.web", text.encode(), instance=instance, at=START + number * SECOND)
+    running = tail(include=("hit",), last=None, before=1, after=1, follow=False)
+    summary = await running.run()
+    assert running.lines == [b"0.1", b"0.2 hit", b"0.3 hit", b"0.4", b"--", b"1.5", b"1.6 hit", b"1.7"]
+    assert (summary.lines, summary.matched) == (7, 3)
+
+
+async def test_what_is_wrong_in_an_expression_is_told_before_anything_is_shown(tail: MakeTail) -> None:
+    for option in ("include", "exclude", "highlight"):
+        with pytest.raises(UsageError, match=f"--{option} is not a regular expression"):
+            await tail(**{option: ("a(b",)}).run()

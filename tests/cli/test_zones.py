@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -25,11 +26,16 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("+02:00", timezone(timedelta(hours=2))),
         ("-0530", timezone(timedelta(hours=-5, minutes=-30))),
         ("+2", timezone(timedelta(hours=2))),
-        ("local", None),
     ],
 )
-def test_a_zone_is_understood(name: str, zone: tzinfo | None) -> None:
+def test_a_zone_is_understood(name: str, zone: tzinfo) -> None:
     assert parse_zone(name) == zone
+
+
+def test_local_is_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    assert stamps_in(parse_zone("local"), [START]) == ["2026-09-21T23:13:20+09:00"]
 
 
 @pytest.mark.parametrize(
