@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from logyard_cli.colour import RESET
@@ -46,26 +46,24 @@ class Highlighter:
         return "".join(out)
 
 
-def make_highlighter(expressions: Sequence[str], words: Iterable[str] = ()) -> Highlighter | None:
-    """The highlighter of RE2 expressions and of plain words; None when there are none of either.
+def make_highlighter(expressions: Sequence[str], looked_for: Sequence[str] = ()) -> Highlighter | None:
+    """The highlighter of RE2 expressions; None when there are none.
 
-    An expression or word without capitals matches in any case.
+    Args:
+        expressions: what somebody wrote; without capitals they match in any case.
+        looked_for: what a filter looks for.
 
     Raises:
         UsageError: an expression is wrong; the text says where.
     """
-    plain = [word for word in words if word]
-    if not plain and not any(expressions):
-        return None
-    for text in expressions:
-        compile_regex(text, "--highlight")
-    parts = [_cased(text, text) for text in expressions if text]
-    parts += [_cased(re.escape(word), word) for word in sorted(plain, key=len, reverse=True)]
+    written = [text for text in expressions if text]
+    for text in written:
+        if _SPECIAL.search(text):
+            compile_regex(text, "--highlight")
+    parts = [*(f"(?:{text})" if text != text.lower() else f"(?i:{text})" for text in written), *looked_for]
     joined = "|".join(dict.fromkeys(parts))
-    if not any(_SPECIAL.search(text) for text in expressions):
+    if not joined:
+        return None
+    if not looked_for and not any(map(_SPECIAL.search, written)):
         return Highlighter(re.compile(joined))  # nothing but words: no need for another engine
     return Highlighter(compile_regex(joined, "--highlight"))
-
-
-def _cased(pattern: str, written: str) -> str:
-    return f"(?:{pattern})" if written != written.lower() else f"(?i:{pattern})"

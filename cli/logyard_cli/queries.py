@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logyard.errors import UsageError
-from logyard_cli.selecting import Filter
 
 if TYPE_CHECKING:
-    from logyard.filters import Pipe
+    from logyard.filters import Filter, Pipe
 
 __all__ = ["Queries", "read_queries"]
 
@@ -20,17 +19,21 @@ class Queries:
     """What was asked for.
 
     Attributes:
-        filters: all of them must let a record pass.
+        filter: must let a record pass; None for all.
         pipes: what is made of the records that do.
     """
 
-    filters: tuple[Filter, ...] = ()
+    filter: Filter | None = None
     pipes: tuple[Pipe, ...] = ()
 
     @property
-    def literals(self) -> list[str]:
-        """Texts that matching records contain."""
-        return [text for one in self.filters for text in one.literals]
+    def looked_for(self) -> list[str]:
+        """RE2 expressions for what the filter looks for in a record's text."""
+        return [] if self.filter is None else [one.expression for one in self.filter.literals]
+
+    def wants(self, key: str) -> bool:
+        """Whether any record of a stream may pass."""
+        return self.filter is None or self.filter.keys(key) is not False
 
 
 def read_queries(texts: Sequence[str], saved: Mapping[str, str]) -> Queries:
@@ -50,4 +53,7 @@ def read_queries(texts: Sequence[str], saved: Mapping[str, str]) -> Queries:
     piped = [one for one in read if one.pipes]
     if len(piped) > 1:
         raise UsageError("several -e have pipes: write them behind one filter, the others only filter")
-    return Queries(tuple(one.filter for one in read), piped[0].pipes if piped else ())
+    joined = read[0].filter
+    for one in read[1:]:
+        joined = joined & one.filter
+    return Queries(None if joined.everything else joined, piped[0].pipes if piped else ())

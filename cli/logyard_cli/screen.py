@@ -124,7 +124,7 @@ class Screen:
     """Draws parts in order, writes them and counts them.
 
     Args:
-        literals: texts of the filters, marked where colours are.
+        looked_for: RE2 expressions for what the filter looks for, marked where there are colours.
 
     Attributes:
         summary: what was shown so far.
@@ -136,7 +136,7 @@ class Screen:
         UsageError: a template or an expression to mark is wrong.
     """
 
-    def __init__(self, options: TailOptions, output: Output, literals: Sequence[str] = ()) -> None:
+    def __init__(self, options: TailOptions, output: Output, looked_for: Sequence[str] = ()) -> None:
         columns = shutil.get_terminal_size().columns if output.terminal else 120
         self._colour = wanted(options.color, terminal=output.terminal, environment=os.environ)
         layout = Layout(
@@ -144,7 +144,7 @@ class Screen:
             local=output.terminal and not options.utc,
             zone=options.zone,
             fields=options.fields,
-            highlight=make_highlighter(options.highlight, literals),
+            highlight=make_highlighter(options.highlight, looked_for),
             node=options.node,
             widest=min(40, max(12, columns // 4)),
         )

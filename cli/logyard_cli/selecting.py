@@ -1,4 +1,4 @@
-"""Which records are shown: those that pass all filters, and the expressions of ``--include`` and ``--exclude``. Pure.
+"""Which records are shown: those that pass the filter, and the expressions of ``--include`` and ``--exclude``. Pure.
 
 Whole batches are decided as far as possible; nothing is made for a record that is not shown.
 """
@@ -6,26 +6,18 @@ Whole batches are decided as far as possible; nothing is made for a record that 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from logyard.batch import Batch, Selection
 from logyard_cli.expressions import compile_regex
 
-__all__ = ["Filter", "Selecting", "expressions_of"]
+if TYPE_CHECKING:
+    from logyard.filters import Filter
+
+__all__ = ["Selecting", "expressions_of"]
 
 _WHOLE_TEXT = re.compile(r"\\[AzZ]")
-
-
-class Filter(Protocol):
-    """What `logyard.filters.compile_filter` makes."""
-
-    @property
-    def literals(self) -> Collection[str]:
-        """Texts that a match contains, worth marking."""
-
-    def select(self, batch: Batch) -> Selection | None:
-        """The records of a batch that pass, None when none does."""
 
 
 class Expression:
@@ -58,30 +50,25 @@ class Selecting:
     """What a record must be to be shown.
 
     Args:
-        filters: all of them must let it pass.
+        passes: the filter, None for none.
         include: one of them must match it, if there are any.
         exclude: none of them may match it.
     """
 
     def __init__(
         self,
-        filters: Sequence[Filter] = (),
+        passes: Filter | None = None,
         include: Sequence[Expression] = (),
         exclude: Sequence[Expression] = (),
     ) -> None:
-        self._filters = tuple(filters)
+        self._filter = passes
         self._include = tuple(include)
         self._exclude = tuple(exclude)
 
     @property
     def everything(self) -> bool:
         """Whether every record passes."""
-        return not (self._filters or self._include or self._exclude)
-
-    @property
-    def literals(self) -> list[str]:
-        """Texts of the filters that are worth marking."""
-        return [text for one in self._filters for text in one.literals]
+        return self._filter is None and not self._include and not self._exclude
 
     def select(self, selection: Selection) -> Selection | None:
         """Those of the records that pass, None when none does.
@@ -89,13 +76,8 @@ class Selecting:
         Raises:
             WireError: the batch is damaged.
         """
-        batch = selection.batch
-        found: Selection | None = selection
-        for one in self._filters:
-            found = _both(found, one.select(batch))
-            if found is None:
-                return None
-        return self._by_text(found) if found is not None else None
+        found = selection if self._filter is None else _both(selection, self._filter.select(selection.batch))
+        return None if found is None else self._by_text(found)
 
     def _by_text(self, selection: Selection) -> Selection | None:
         batch = selection.batch
@@ -115,10 +97,12 @@ class Selecting:
         return Selection(batch, kept) if kept else None
 
 
-def _both(one: Selection | None, other: Selection | None) -> Selection | None:
+def _both(one: Selection, other: Selection | None) -> Selection | None:
     """The records that are in both selections of a batch."""
-    if one is None or other is None or other.positions is None:
-        return one if other is not None else None
+    if other is None:
+        return None
+    if other.positions is None:
+        return one
     if one.positions is None:
         return other if other.positions else None
     common = set(one.positions)

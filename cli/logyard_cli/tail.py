@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from itertools import repeat
 
 from logyard.batch import Selection
@@ -78,10 +79,17 @@ async def run_tail(
     include = expressions_of(options.include, "--include")
     exclude = expressions_of(options.exclude, "--exclude")
     queries = await _queries(connect, options)
-    selecting = Selecting(queries.filters, include, exclude)
+    selecting = Selecting(queries.filter, include, exclude)
     with output or Output.standard() as place:
-        screen = Screen(options, place, queries.literals)
-        tail = _Tail(connect, options, choice, selecting, screen, notice or make_notes(options.color, screen.make_room))
+        screen = Screen(options, place, queries.looked_for)
+        tail = _Tail(
+            connect,
+            options,
+            _Wanted(choice, queries),
+            selecting,
+            screen,
+            notice or make_notes(options.color, screen.make_room),
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(tail.run())
@@ -109,6 +117,18 @@ async def _queries(connect: Connect, options: TailOptions) -> Queries:
         return read_queries(options.filters, texts_of(await get_filters(server)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which streams are read."""
+
+    choice: StreamChoice
+    queries: Queries
+
+    def selects(self, key: str) -> bool:
+        """Whether anything of the stream may be shown."""
+        return self.choice.selects(key) and self.queries.wants(key)
+
+
 class _Tail:
     """One run of the live view."""
 
@@ -116,20 +136,21 @@ class _Tail:
         self,
         connect: Connect,
         options: TailOptions,
-        choice: StreamChoice,
+        wanted: _Wanted,
         selecting: Selecting,
         screen: Screen,
         notice: Callable[[str], None],
     ) -> None:
         self._connect = connect
         self._options = options
-        self._choice = choice
+        self._wanted = wanted
+        self._choice = wanted.choice
         self._notice = notice
-        self._positions = Positions(choice.selects)
+        self._positions = Positions(wanted.selects)
         self._screen = screen
         self.summary = self._screen.summary
         self.picking = Picking(
-            choice.accepts,
+            wanted.choice.accepts,
             self._part,
             options.since_ns,
             self._cannot_read,
@@ -158,7 +179,7 @@ class _Tail:
         """Show history and follow; why the connection ended, None when there is nothing to follow."""
         async with self._connect() as server:
             keys = await stream_keys(server)
-            chosen = [key for key in keys if self._choice.selects(key)]
+            chosen = [key for key in keys if self._wanted.selects(key)]
             if not self._matched(keys, chosen):
                 self.summary.code = FAILED
                 return None
@@ -199,13 +220,11 @@ class _Tail:
     def _matched(self, keys: list[str], chosen: list[str]) -> bool:
         """Whether there is something to show or to wait for; says what is not there."""
         options = self._options
-        if not options.streams:
+        named = any(self._choice.selects(key) for key in keys)
+        if not options.streams or (named and not chosen):
             if not chosen and options.follow:
-                self._notice(
-                    "no streams yet; waiting for the first records"
-                    if not keys
-                    else "--exclude-stream leaves no stream; waiting for others"
-                )
+                what = "no streams yet; waiting for the first records"
+                self._notice(what if not keys else "no stream of these passes what was asked for; waiting for others")
             return bool(chosen) or options.follow
         if hint := self._choice.hint(keys):
             self._notice(hint + ("" if not (chosen and options.follow) else "; waiting for it"))

@@ -14,9 +14,9 @@ from logyard_cli.highlight import MARK, make_highlighter
 OURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def marked(text: str, *expressions: str, words: tuple[str, ...] = ()) -> list[str]:
+def marked(text: str, *expressions: str, looked_for: tuple[str, ...] = ()) -> list[str]:
     """The parts of ``text`` that are marked."""
-    found = make_highlighter(expressions, words)
+    found = make_highlighter(expressions, looked_for)
     assert found is not None
     shown = found.marked(text)
     assert OURS.sub("", shown) == text
@@ -28,8 +28,10 @@ def test_every_match_is_marked_in_any_case_unless_it_has_capitals() -> None:
     assert marked("Error: an ERROR, an error", "ERROR") == ["ERROR"]
 
 
-def test_expressions_and_words_can_be_mixed() -> None:
-    assert marked("GET /api/7 a.b axb 500", r"/api/\d+", words=("a.b",)) == ["/api/7", "a.b"]
+def test_what_a_filter_looks_for_is_marked_beside_what_was_asked_for() -> None:
+    assert marked("GET /api/7 a.b axb A.B 500", "get", looked_for=(r"/api/\d+", r"(?i:a\.b)")) == [
+        "GET", "/api/7", "a.b", "A.B",
+    ]  # fmt: skip
 
 
 def test_text_that_is_not_ascii_is_marked_where_it_is() -> None:
@@ -38,7 +40,7 @@ def test_text_that_is_not_ascii_is_marked_where_it_is() -> None:
 
 def test_nothing_to_mark_is_no_highlighter() -> None:
     assert make_highlighter([], []) is None
-    assert make_highlighter([""], [""]) is None
+    assert make_highlighter([""]) is None
 
 
 def test_the_colour_around_a_match_goes_on_behind_it() -> None:
