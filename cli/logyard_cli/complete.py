@@ -17,7 +17,7 @@ from logyard_cli.options import ServerOptions
 if TYPE_CHECKING:
     from logyard.server import Server
 
-__all__ = ["drain_names", "field_names", "filter_words", "stream_names", "zone_names"]
+__all__ = ["drain_names", "field_names", "filter_names", "filter_words", "stream_names", "zone_names"]
 
 _PATIENCE = 0.5
 """Seconds that somebody who pressed Tab waits."""
@@ -114,6 +114,12 @@ async def _fields(server: Server) -> list[str]:
     pages = await asyncio.gather(*(read_back(server, key) for key in keys))
     lines = [line for page in pages for batch in page.batches for line in batch.lines[-_SAMPLED_LINES:]]
     return paths_of(lines)
+
+
+def filter_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Saved filters."""
+    del param
+    return _beginning(_ask(ctx, _saved), incomplete)
 
 
 def _path(ctx: click.Context, name: str) -> Path | None:

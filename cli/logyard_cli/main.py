@@ -23,12 +23,14 @@ _TABLE = {
     "router": Entry(f"{_HERE}.router", "Deliver streams to drains.", "Start"),
     "check": Entry(f"{_HERE}.check", "Check settings and connections, and say what is wrong.", "Start"),
     "tail": Entry(f"{_HERE}.tail", "Show the last lines of streams and follow them live.", "Logs"),
+    "query": Entry(f"{_HERE}.query", "Search what is stored: lines, counts, charts.", "Logs"),
     "send": Entry(f"{_HERE}.send", "Send standard input into a stream.", "Logs"),
     "explain": Entry(f"{_HERE}.explain", "Why drains have a record, or have not.", "Logs"),
     "stream": Entry(f"{_HERE}.stream", "Streams: list.", "Manage"),
     "drain": Entry(
         f"{_HERE}.drain", "Drains: add, list, status, show, test, dead, replay, tap, pause, resume, rm.", "Manage"
     ),
+    "filter": Entry(f"{_HERE}.filter", "Saved filters: save, list, show, rm.", "Manage"),
     "node": Entry(f"{_HERE}.node", "Nodes: list.", "Manage"),
     "completion": Entry(f"{_HERE}.completion", "Print the completion script for your shell.", "Manage"),
 }

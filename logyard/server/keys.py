@@ -11,14 +11,17 @@ from functools import lru_cache
 from logyard.names import partition_of
 
 __all__ = [
-    "CONFIG", "DRAINS", "GLOBAL", "NODES", "ROUTERS", "dead_key", "drain_key", "group_name", "lease_key", "meta_key",
-    "partition_tag", "replay_key", "replayed_key", "source_key", "status_key", "stream_key", "streams_key", "tag_of",
+    "CONFIG", "DRAINS", "FILTERS", "GLOBAL", "NODES", "ROUTERS", "dead_key", "drain_key", "group_name", "lease_key",
+    "meta_key", "partition_tag", "replay_key", "replayed_key", "source_key", "status_key", "stream_key", "streams_key",
+    "tag_of",
 ]  # fmt: skip
 
 GLOBAL = "global"
 CONFIG = "logyard:{global}:config"
 DRAINS = "logyard:{global}:drains"
 """Hash: name of a drain to its definition in JSON."""
+FILTERS = "logyard:{global}:filters"
+"""Hash: name of a saved filter to its definition in JSON."""
 NODES = "logyard:{global}:nodes"
 """Hash: name of a node to its last report in JSON; old reports are recognised by their time."""
 ROUTERS = "logyard:{global}:routers"
