@@ -16,14 +16,14 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from itertools import repeat
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from logyard.batch import Selection
 from logyard.bus.catalogue import stream_keys
 from logyard.bus.read import Positions
 from logyard.derive.time import times
 from logyard.errors import UsageError, WireError
-from logyard.filters import Query, columns, parse_query
+from logyard.filters import Filter, Query, columns, parse_query
 from logyard.pipes import Aggregate, Plan, Table, as_series, make_plan, offset_in
 from logyard.server import Server
 from logyard_cli.choice import StreamChoice
@@ -42,7 +42,7 @@ from logyard_cli.rowscreen import RowScreen
 from logyard_cli.screen import Screen, TailOptions
 from logyard_cli.tables import Look, encode_rows, pretty_table
 from logyard_cli.units import duration, plural
-from logyard_cli.zones import stamps_in
+from logyard_cli.zones import ThisMachine, stamps_in
 
 __all__ = ["QueryOptions", "QuerySummary", "check_plan", "run_query"]
 
@@ -162,9 +162,9 @@ async def run_query(
     with output or Output.standard() as place:
         async with connect() as server:
             if query is None:
-                from logyard.bus.filters import saved_filters
+                from logyard.bus.filters import get_filters, texts_of
 
-                query = parse_query(options.text, await saved_filters(server))
+                query = parse_query(options.text, texts_of(await get_filters(server)))
             search = _Search(server, options, query, choice, place, notice)
             return await search.run(stop)
 
@@ -194,7 +194,8 @@ class _Search:
         self._columns = size.columns if output.terminal else _COLUMNS
         command = pager_command(os.environ) if options.pager else []
         self._place = PagedOutput(output, command, self._columns, size.lines)
-        self._zone: tzinfo | None = view.zone or (None if output.terminal and not view.utc else UTC)
+        zone = view.zone or (None if output.terminal and not view.utc else UTC)
+        self._zone: tzinfo | None = None if isinstance(zone, ThisMachine) else zone
         self._summary = QuerySummary()
         tables = self._plan.source is not None and not self._plan.streams_rows
         self._aggregate: Aggregate | None = self._plan.aggregate(offset_in(self._zone)) if tables else None
@@ -357,7 +358,7 @@ class _Search:
         """Write records, or rows of their fields, in order of time."""
         view, plan = self._view, self._plan
         if plan.source is None:
-            await self._write(Screen(view, self._place, self._filter.literals), keys, plan.records)
+            await self._write(Screen(view, cast("Output", self._place), _literals(self._filter)), keys, plan.records)
             return
         colour = wanted(view.color, terminal=self._place.terminal, environment=os.environ)
         rows = RowScreen(plan, columns, self._place, output=view.output, zone=self._zone, colour=colour)
@@ -495,6 +496,10 @@ def _one_by_one(parts: list[Part]) -> list[list[Part]]:
             ]
         )
     return out
+
+
+def _literals(one: Filter) -> list[str]:
+    return [literal.text for literal in one.literals if not literal.regex]
 
 
 def _untimed(selection: Selection) -> Part:

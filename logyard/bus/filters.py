@@ -55,15 +55,6 @@ async def get_filters(server: Server) -> dict[str, SavedFilter]:
     return {name.decode(): SavedFilter(name.decode(), **orjson.loads(told)) for name, told in sorted(stored.items())}
 
 
-async def saved_filters(server: Server) -> dict[str, str]:
-    """The texts of all saved filters by name, as the parser takes them.
-
-    Raises:
-        ConnectionLost, ServerError: as `Server.call`.
-    """
-    return texts_of(await get_filters(server))
-
-
 def texts_of(filters: Mapping[str, SavedFilter]) -> dict[str, str]:
     """Filters as the parser takes them."""
     return {name: saved.text for name, saved in filters.items()}

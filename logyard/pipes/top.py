@@ -26,7 +26,7 @@ class Top:
     """The ``number`` most frequent groups, with their share in all records that have the fields.
 
     Args:
-        kept: groups remembered at least.
+        kept: groups remembered, about.
     """
 
     timed = False
@@ -63,9 +63,10 @@ class Top:
         self._counts[key] = self._counts.get(key, 0) + records
 
     def _forget(self) -> None:
-        order = self._falling()
-        self._forgotten += self._counts[order[self._kept]]
-        self._counts = {key: self._counts[key] for key in order[: self._kept]}
+        """Keep what is more frequent than what comes at place `_kept`; which that is does not depend on any order."""
+        rarest = sorted(self._counts.values(), reverse=True)[self._kept]
+        self._forgotten += rarest
+        self._counts = {key: count for key, count in self._counts.items() if count > rarest}
 
     def _falling(self) -> list[Key]:
         natural = sorted(self._counts, key=lambda key: tuple(map(sort_key, key)))

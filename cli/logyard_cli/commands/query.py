@@ -10,7 +10,7 @@ import click
 
 from logyard.errors import UsageError
 from logyard_cli.colour import colour_option
-from logyard_cli.complete import stream_names
+from logyard_cli.complete import field_names, filter_words, stream_names, zone_names
 from logyard_cli.exits import INTERRUPTED, run_async
 from logyard_cli.moments import parse_moment
 from logyard_cli.options import ServerOptions, server_options
@@ -53,13 +53,16 @@ def _how(function: _Function) -> _Function:
         click.option("--pager/--no-pager", default=True, help="Long output on a terminal goes through $PAGER."),
         click.option("--node/--no-node", default=None, help="Say on which node a line was written."),
         click.option("--utc", is_flag=True, help="Times in UTC (always so when not on a terminal)."),
-        click.option("--timezone", "--tz", metavar="NAME", help="Times, and where days begin, in a zone: Europe/Berlin."),
+        click.option("--timezone", "--tz", metavar="NAME", shell_complete=zone_names,
+            help="Zone of times and days: Europe/Berlin."),
         click.option("--highlight", metavar="WORD|RE", multiple=True, help="Mark it; may be repeated."),
         click.option("-C", "--context", metavar="N", type=click.IntRange(0, 10_000), help="N lines before and after."),
         click.option("-B", "--before", metavar="N", type=click.IntRange(0, 10_000), help="N lines before each."),
         click.option("-A", "--after", metavar="N", type=click.IntRange(0, 10_000), help="N lines after each."),
-        click.option("--hide", metavar="F,F", multiple=True, help="Without these fields."),
-        click.option("--fields", metavar="F,F", multiple=True, help="Only these fields: status,user.id"),
+        click.option("--hide", metavar="F,F", multiple=True, shell_complete=field_names,
+            help="Without these fields."),
+        click.option("--fields", metavar="F,F", multiple=True, shell_complete=field_names,
+            help="Only these fields: status,user.id"),
         click.option("-x", "--expanded", is_flag=True, help="One field a line."),
         click.option("--template", metavar="T", help="A line of your own: '{time} {app} {json.user.id|text}'."),
         click.option("--chart", is_flag=True, help="Draw what count, stats or top give."),
@@ -73,7 +76,7 @@ def _how(function: _Function) -> _Function:
 
 
 @click.command()
-@click.argument("words", metavar="'FILTER | PIPES'", nargs=-1, required=True)
+@click.argument("words", metavar="'FILTER | PIPES'", nargs=-1, required=True, shell_complete=filter_words)
 @_which
 @_how
 @server_options
@@ -134,8 +137,11 @@ def _options(text: str, given: dict[str, Any]) -> QueryOptions:
 def _limits(since: str | None, until: str | None, zone: tzinfo | None, utc: bool) -> tuple[int | None, int | None]:
     from datetime import UTC
 
+    from logyard_cli.zones import ThisMachine
+
     # Times of day are meant in the zone in which times are shown.
-    now = datetime.now(UTC).astimezone(zone or (UTC if utc else None))
+    shown = UTC if utc else None if isinstance(zone, ThisMachine) else zone
+    now = datetime.now(UTC).astimezone(shown)
     since_ns = None if since is None else parse_moment(since, now, "--since")
     until_ns = None if until is None else parse_moment(until, now, "--until")
     if since_ns is not None and until_ns is not None and since_ns >= until_ns:
@@ -175,10 +181,10 @@ def _zone(name: str | None, utc: bool) -> tuple[tzinfo | None, bool]:
         raise UsageError("--utc and --timezone name two zones: give one of them")
     from datetime import UTC
 
-    from logyard_cli.zones import parse_zone, this_machine
+    from logyard_cli.zones import parse_zone
 
     zone = parse_zone(name)
-    return (this_machine() if zone is None else zone), zone is UTC
+    return zone, zone is UTC
 
 
 async def _query(server: ServerOptions, options: QueryOptions) -> int:
