@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import select
@@ -39,6 +40,9 @@ class Output:
         self.closed = asyncio.Event()
         self.ending = b""
         self._broken_line = False
+        self._own = _opened_again(fd) if fd is not None and self.terminal else -1
+        if self._own >= 0:
+            self._fd = self._own
 
     @classmethod
     def standard(cls) -> Output:
@@ -57,9 +61,12 @@ class Output:
     def __exit__(self, *_: object) -> None:
         if self._watched:
             asyncio.get_running_loop().remove_reader(self._fd)
-        if self.closed.is_set() or not (self.ending or self._broken_line) or not self._writable():
-            return
-        os.write(self._fd, self.ending or (b"\x1b[0m\n" if self.terminal else b"\n"))
+        if not self.closed.is_set() and (self.ending or self._broken_line) and self._writable():
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._fd, self.ending or (b"\x1b[0m\n" if self.terminal else b"\n"))
+        if self._own >= 0:
+            os.close(self._own)
+            self._own = -1
 
     async def write(self, data: bytes) -> None:
         """Write all of ``data``; waits while nobody takes it.
@@ -79,7 +86,7 @@ class Output:
                 await self._until_writable()
             try:
                 written = os.write(self._fd, view[:at_once])
-            except BlockingIOError:  # somebody else made it non-blocking
+            except BlockingIOError:  # a terminal, or somebody else made it non-blocking
                 await self._until_writable()
                 continue
             except BrokenPipeError:
@@ -119,3 +126,15 @@ class Output:
             asyncio.get_running_loop().remove_reader(self._fd)
             self._watched = False
             self.closed.set()
+
+
+def _opened_again(fd: int) -> int:
+    """The terminal behind ``fd`` opened once more, so that writing to it never blocks; -1 where that is not allowed.
+
+    A terminal counts as writable as soon as it takes a single byte, and a write of more then waits for all of them.
+    Making ``fd`` itself non-blocking would change it for the shell and everybody else who has it.
+    """
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return -1
