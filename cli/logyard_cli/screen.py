@@ -48,6 +48,7 @@ class TailOptions:
         filters: all of them must let a record pass; pipes may follow in the last.
         include, exclude: expressions of which one, or none, must match a record.
         last: how many of the newest records to begin with; None for all that there are.
+        last_given: whether somebody asked for so many; a table begins with none otherwise.
         since_ns, until_ns: only records from then on, and before then, ns since 1970 UTC.
         follow: go on with what comes.
         output: of `logyard_cli.renderers.OUTPUTS`, ``expanded`` or ``template``.
@@ -68,6 +69,7 @@ class TailOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     last: int | None = 10
+    last_given: bool = False
     since_ns: int | None = None
     until_ns: int | None = None
     follow: bool = True
@@ -207,6 +209,9 @@ class Screen:
         while self._rates is not None:
             await asyncio.sleep(1)
             await self._put(b"")
+
+    async def finish(self) -> None:
+        """Nothing is left to write."""
 
     def make_room(self) -> None:
         """Make room for a line that somebody else writes to the terminal; the status line comes back by itself."""

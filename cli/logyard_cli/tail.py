@@ -13,8 +13,9 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
+from typing import Any, Protocol
 
 from logyard.batch import Selection
 from logyard.bus.catalogue import stream_keys
@@ -32,7 +33,7 @@ from logyard_cli.output import Output
 from logyard_cli.picking import Picking
 from logyard_cli.queries import Queries, read_queries
 from logyard_cli.renderers import Part
-from logyard_cli.screen import Screen, TailOptions, TailSummary
+from logyard_cli.screen import Late, Screen, TailOptions, TailSummary
 from logyard_cli.selecting import Selecting, expressions_of
 from logyard_cli.units import duration, plural
 from logyard_cli.zones import stamps_in
@@ -81,7 +82,7 @@ async def run_tail(
     queries = await _queries(connect, options)
     selecting = Selecting(queries.filter, include, exclude)
     with output or Output.standard() as place:
-        screen = Screen(options, place, queries.looked_for)
+        options, screen = _sink(options, queries, place)
         tail = _Tail(
             connect,
             options,
@@ -103,8 +104,50 @@ async def run_tail(
             if not isinstance(error, BrokenPipeError):
                 raise error from None
         tail.summary.closed = place.closed.is_set()
+        if not tail.summary.closed:
+            await screen.finish()
         tail.summary.read = 0 if selecting.everything else tail.picking.read
     return tail.summary
+
+
+class _Sink(Protocol):
+    """Where records go: to the screen, or into a table; see `logyard_cli.screen.Screen`."""
+
+    timed: bool
+    skips: bool
+    summary: TailSummary
+
+    def render(self, parts: list[Part], /) -> list[list[Any]]: ...
+
+    async def show(self, runs: list[Run], late: Late | None = None, /) -> int: ...
+
+    async def write(self, lines: Any, /) -> object: ...
+
+    async def begin(self) -> None: ...
+
+    async def keep_status(self) -> None: ...
+
+    async def finish(self) -> None: ...
+
+    def make_room(self) -> None: ...
+
+
+def _sink(options: TailOptions, queries: Queries, place: Output) -> tuple[TailOptions, _Sink]:
+    """What shows the records, and the options with what the pipes say."""
+    if not queries.pipes:
+        return options, Screen(options, place, queries.looked_for)
+    from logyard_cli.tablescreen import RowTail, TableScreen, plan_of
+
+    plan = plan_of(queries.pipes, options)
+    if plan.context is not None:
+        options = replace(options, before=plan.context.before, after=plan.context.after)
+    if plan.source is None:
+        return options, Screen(options, place, queries.looked_for)
+    if plan.streams_rows:
+        return options, RowTail(options, plan, place)
+    if not options.last_given and options.last is not None:
+        options = replace(options, last=0)  # counting begins now, unless somebody says when
+    return options, TableScreen(options, plan, place)
 
 
 async def _queries(connect: Connect, options: TailOptions) -> Queries:
@@ -138,7 +181,7 @@ class _Tail:
         options: TailOptions,
         wanted: _Wanted,
         selecting: Selecting,
-        screen: Screen,
+        screen: _Sink,
         notice: Callable[[str], None],
     ) -> None:
         self._connect = connect

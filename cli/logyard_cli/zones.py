@@ -54,6 +54,16 @@ def _suggestion(word: str, known: list[str]) -> str:
 class ThisMachine(tzinfo):
     """Stands for the zone of the machine, whose offset depends on the day; only `Clock` reads it."""
 
+    def utcoffset(self, moment: datetime | None) -> None:
+        """Not known here."""
+
+    def dst(self, moment: datetime | None) -> None:
+        """Not known here."""
+
+    def tzname(self, moment: datetime | None) -> str:
+        """As it is written."""
+        return "local"
+
 
 class Clock:
     """The parts of a moment's text in a zone, made once a second.

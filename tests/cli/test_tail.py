@@ -13,9 +13,12 @@ import orjson
 import pytest
 
 from logyard.batch import Batch
+from logyard.bus.filters import save_filter
 from logyard.bus.read import Positions
 from logyard.errors import ConnectionLost, UsageError
+from logyard.filters import FilterError
 from logyard.server import Server, connect, keys
+from logyard_cli.highlight import MARK
 from logyard_cli.output import Output
 from logyard_cli.tail import TailOptions, TailSummary, run_tail
 from tests.servers.processes import eventually
@@ -416,3 +419,73 @@ async def test_what_is_wrong_in_an_expression_is_told_before_anything_is_shown(t
     for option in ("include", "exclude", "highlight"):
         with pytest.raises(UsageError, match=f"--{option} is not a regular expression"):
             await tail(**{option: ("a(b",)}).run()
+
+
+async def test_a_filter_selects_in_history_and_live_and_streams_it_excludes_are_not_read(
+    publisher: Publisher, tail: MakeTail
+) -> None:
+    await publisher.publish("app.web", b'{"level":"error","msg":"old"}', b'{"level":"info","msg":"no"}')
+    await publisher.publish("sys.cron", b"ERROR other")
+    async with tail(filters=("app:web", "level:>=warn")) as running:
+        await running.until(lambda: len(running.lines) == 1, "the old one")
+        await publisher.publish("app.web", b'{"level":"info","msg":"no"}')
+        await publisher.publish("app.web", b"ERROR new")
+        await running.until_shown(b"ERROR new")
+        assert running.lines == [b'{"level":"error","msg":"old"}', b"ERROR new"]
+
+
+async def test_what_a_filter_looks_for_is_marked(publisher: Publisher, tail: MakeTail) -> None:
+    await publisher.publish("app.web", b"connection Refused by peer")
+    running = tail(filters=("refused -nothing",), output="pretty", color="always", follow=False)
+    await running.run()
+    assert MARK.encode() + b"Refused" in running.shown.getvalue()
+
+
+async def test_saved_filters_are_filled_in(server: Server, publisher: Publisher, tail: MakeTail) -> None:
+    await save_filter(server, "bad", "level:>=error")
+    await publisher.publish("app.web", b"ERROR one", b"INFO two")
+    running = tail(filters=("@bad",), follow=False)
+    await running.run()
+    assert running.lines == [b"ERROR one"]
+    with pytest.raises(UsageError, match="bad"):
+        await tail(filters=("@bed",), follow=False).run()
+
+
+async def test_a_wrong_filter_is_told_before_the_server_is_asked(tmp_path: object) -> None:
+    with pytest.raises(FilterError, match="expected OR"):
+        await Tail(f"unix://{tmp_path}/none.sock", filters=("levl:(warn error",)).run()
+
+
+async def test_pipes_give_context_fields_and_a_table(publisher: Publisher, tail: MakeTail) -> None:
+    for number in range(6):
+        status = 500 if number == 3 else 200
+        record = b'{"n":%d,"status":%d}' % (number, status)
+        await publisher.publish("app.web", record, at=START + number * SECOND)
+    context = tail(filters=("status:500 | context 1",), follow=False)
+    await context.run()
+    assert [orjson.loads(line)["n"] for line in context.lines] == [2, 3, 4]
+    fields = tail(filters=("| fields n,status",), output="csv", follow=False)
+    await fields.run()
+    assert fields.lines == [b"n,status", *(b"%d,%d" % (n, 500 if n == 3 else 200) for n in range(6))]
+    table = tail(filters=("| count by status",), output="json", follow=False, last=None, last_given=True)
+    await table.run()
+    counts = {row["status"]: row["count"] for row in map(orjson.loads, table.lines)}
+    assert counts == {200: 5, 500: 1}
+
+
+async def test_a_live_table_counts_what_comes_and_begins_with_nothing(
+    publisher: Publisher, tail: MakeTail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logyard_cli.livetable.SNAPSHOT_EVERY", 0.0)
+    await publisher.publish("app.web", b'{"status":200}')
+    async with tail("web", filters=("| count by status",), output="json") as running:
+
+        async def write() -> None:
+            while True:
+                await publisher.publish("app.web", b'{"status":503}')
+
+        writing = asyncio.create_task(write())
+        await running.until(lambda: running.lines, "a row")
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        assert orjson.loads(running.lines[0])["status"] == 503

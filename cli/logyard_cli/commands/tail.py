@@ -164,6 +164,7 @@ def _options(streams: tuple[str, ...], given: dict[str, Any]) -> TailOptions:
         include=given["include"],
         exclude=given["exclude"],
         last=_number(given["last"], limited=since_ns is not None or until_ns is not None),
+        last_given=given["last"] is not None,
         since_ns=since_ns,
         until_ns=until_ns,
         follow=until_ns is None and follow is not False,
