@@ -81,18 +81,20 @@ def status_line(rates: Rates, now: float, columns: int, *, colour: bool, notes: 
     """The line, at most ``columns`` wide.
 
     Args:
-        notes: said at its end, such as ``2 dropped``.
+        notes: said beside the rates, such as ``2 dropped``.
     """
     seconds = {kind: rates.seconds(kind, now) for kind in _KINDS}
     total = [sum(counts) for counts in zip(*seconds.values(), strict=True)]
-    bars = 30 if columns >= 100 else 15
-    pieces = [(f"{_rate(total)} {sparkline(total, bars)}", "")]
+    wide = columns >= 100
+    pieces = [(f"{_rate(total)} {sparkline(total, 30 if wide else 15)}", "")]
+    if notes:
+        pieces.append((notes, YELLOW))
     for kind in _KINDS:
         if any(seconds[kind]):
             name = "no level" if kind == "other" else kind
-            pieces.append((f"{name} {_rate(seconds[kind])} {sparkline(seconds[kind], bars)}", _COLOURS[kind]))
-    if notes:
-        pieces.append((notes, YELLOW))
+            pieces.append(
+                (f"{name} {_rate(seconds[kind])} {sparkline(seconds[kind], 12 if wide else 6)}", _COLOURS[kind])
+            )
     line, used = "", 0
     for text, shade in pieces:
         gap = "  " if used else ""

@@ -44,6 +44,8 @@ def _suggestion(word: str, known: list[str]) -> str:
     # Most people know the city and not the continent.
     last = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known, reverse=True)}
     wanted = word.rpartition("/")[2].replace(" ", "_").lower()
+    if wanted in last:
+        return f"; did you mean {last[wanted]}?"
     near = [last[city] for city in nearest(wanted, last, 2)] if wanted else []
     near = list(dict.fromkeys([*near, *nearest(word, known, 2)]))[:3]
     if near:
