@@ -26,6 +26,7 @@ __all__ = ["expand"]
 _GAP = "  "
 _WIDEST = 24
 """Columns that a field's name may take before its value is moved out of line."""
+_MESSAGES = frozenset({"msg", "message"})
 _IN_RULE = frozenset({"time", "level"})
 """Fields that the rule above a record shows."""
 
@@ -46,11 +47,19 @@ def expand(layout: Layout, selection: Selection, times: Sequence[int], now_ns: i
     out = []
     for record, moment, level in zip(flat_objects(selection), times, levels(selection.lines), strict=True):
         shown = layout.fields.of(record)
+        if not layout.fields.only:
+            shown = _once(shown)
         flat: dict[str, str] = {}
         _flatten(shown if layout.fields.only else {name: shown[name] for name in shown if name not in _IN_RULE}, flat)
         rule = _rule(layout, moments.text(moment).strip(), source, selection.batch.key, level, width)
         out.append("\n".join([rule, *_lines(layout, flat)]))
     return out
+
+
+def _once(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without the member that its message came from: it is shown as the text."""
+    text = record.get("text")
+    return {name: value for name, value in record.items() if name not in _MESSAGES or value != text}
 
 
 def _rule(layout: Layout, moment: str, source: str, key: str, level: Level | None, width: int) -> str:

@@ -55,12 +55,28 @@ def split_record(
     for name, value in record.items():
         if name == shown_as_message or name in hidden:
             continue
-        if type(value) is str and "\n" in value:
-            fields.append(f"{name}=↓")
-            blocks.append(value)
+        if type(value) is dict and value:
+            _add_inner(name, value, fields, blocks)
         else:
-            fields.append(f"{name}={_written(value)}")
+            _add(name, value, fields, blocks)
     return message, fields, blocks
+
+
+def _add_inner(name: str, value: dict[str, Any], fields: list[str], blocks: list[str]) -> None:
+    """The fields of an object inside, under their paths: as a filter names them."""
+    for inner, one in value.items():
+        if type(one) is dict and one:
+            _add_inner(f"{name}.{inner}", one, fields, blocks)
+        else:
+            _add(f"{name}.{inner}", one, fields, blocks)
+
+
+def _add(name: str, value: Any, fields: list[str], blocks: list[str]) -> None:
+    if type(value) is str and "\n" in value:
+        fields.append(f"{name}=↓")
+        blocks.append(value)
+    else:
+        fields.append(f"{name}={_written(value)}")
 
 
 def _written(value: Any) -> str:

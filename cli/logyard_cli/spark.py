@@ -93,7 +93,7 @@ def status_line(rates: Rates, now: float, columns: int, *, colour: bool, notes: 
         if any(seconds[kind]):
             name = "no level" if kind == "other" else kind
             pieces.append(
-                (f"{name} {_rate(seconds[kind])} {sparkline(seconds[kind], 12 if wide else 6)}", _COLOURS[kind])
+                (f"{name} {_rate(seconds[kind])} {sparkline(seconds[kind], 8 if wide else 5)}", _COLOURS[kind])
             )
     line, used = "", 0
     for text, shade in pieces:

@@ -29,11 +29,11 @@ def test_the_best_of_several_message_fields_wins_and_the_others_stay() -> None:
 def test_values_are_written_so_that_they_can_be_told_apart() -> None:
     record = {
         "plain": "a/b:c", "space": "a b", "quote": 'a"b', "equals": "a=b", "empty": "", "n": 1, "f": 1.5, "t": True,
-        "none": None, "list": [1, "x"], "object": {"a": 1},
+        "none": None, "list": [1, "x"], "object": {"a": 1, "b": {"c": "d e"}}, "bare": {},
     }  # fmt: skip
     assert split_record(record, NOTHING)[1] == [
         "plain=a/b:c", 'space="a b"', 'quote="a\\"b"', 'equals="a=b"', 'empty=""', "n=1", "f=1.5", "t=true",
-        "none=null", 'list=[1,"x"]', 'object={"a":1}',
+        "none=null", 'list=[1,"x"]', 'object.a=1', 'object.b.c="d e"', "bare={}",
     ]  # fmt: skip
 
 

@@ -139,7 +139,6 @@ def test_expanded_shows_one_field_a_line_and_wide_names_in_line() -> None:
         "instance  3\n"
         "source    stdout\n"
         "text      m\n"
-        "msg       m\n"
         "日本      wide\n"
         "user.id   7\n"
         "stack     a\n"
