@@ -38,6 +38,8 @@ _LEFT = " ▏▎▍▌▋▊▉█"
 _EIGHTHS = 8
 _TALLEST = 20
 _STRIP = 3
+_TOGETHER = (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440)
+"""How many buckets are joined where there are more of them than columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def draw_series(series: Series, buckets: Buckets, canvas: Canvas) -> list[str]:
     left = max(map(width_of, labels)) + 1
     spread = _Spread.over(series, max(8, canvas.columns - left - 2), buckets)
     top = ticks[-1] or 1
-    title = f"{series.column.name} {spread.width_text}"
+    title = f"{series.column.name}{f' by {series.by}' if series.by else ''}, {spread.width_text}"
     lines = [canvas.paint(cut(visible(title), canvas.columns), BOLD)]
     if stacked:
         lines += _plot(spread, spread.values, inks, top, room, list(zip(ticks, labels, strict=True)), left, canvas)
@@ -148,7 +150,8 @@ class _Spread:
     @classmethod
     def over(cls, series: Series, columns: int, buckets: Buckets) -> _Spread:
         number = len(series.starts)
-        together = math.ceil(number / columns)
+        needed = math.ceil(number / columns)
+        together = next((round_ for round_ in _TOGETHER if round_ >= needed), needed)
         starts = series.starts[::together]
         values = [
             [_joined(line[at : at + together], series.column.additive) for at in range(0, number, together)]

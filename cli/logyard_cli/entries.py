@@ -12,7 +12,10 @@ from logyard.server import Server, keys
 __all__ = ["Expected", "read_entries"]
 
 _ENTRIES = 32
-"""Fetched at once: up to 8 MiB of text."""
+"""Fetched at once, up to 8 MiB of text; more of small ones."""
+_MOST_ENTRIES = 2048
+_LITTLE = 1024 * 1024
+_MUCH = 4 * 1024 * 1024
 _AT_ONCE = 64
 _LATE_CLOCK_NS = 60 * 1_000_000_000
 """How much Redis's clock may be behind that of a node without hiding its records from a time limit."""
@@ -72,10 +75,10 @@ async def read_entries(
     async def fetch() -> None:
         for key in streams:
             newest = await read_back(server, key)
-            edge = ""
+            edge, count = "", _ENTRIES
             last = newest.batches[0].total if newest.batches else 0
             while newest.edge and edge != newest.edge:
-                page = await read_on(server, key, after=edge, start_ms=start, until=newest.edge, count=_ENTRIES)
+                page = await read_on(server, key, after=edge, start_ms=start, until=newest.edge, count=count)
                 if not edge:
                     expected.begin(key, page, last)
                     if not page.edge:
@@ -84,6 +87,8 @@ async def read_entries(
                 if page.ended:
                     break
                 edge = page.edge
+                size = sum(batch.last - batch.first for batch in page.batches)
+                count = min(_MOST_ENTRIES, 2 * count) if size < _LITTLE else _ENTRIES if size > _MUCH else count
         await fetched.put(None)
 
     fetching = asyncio.ensure_future(fetch())

@@ -18,12 +18,12 @@ from datetime import UTC, tzinfo
 from itertools import repeat
 from typing import Protocol, TypeVar, cast
 
-from logyard.batch import Selection
+from logyard.batch import Batch, Selection
 from logyard.bus.catalogue import stream_keys
 from logyard.bus.read import Positions
 from logyard.derive.time import times
 from logyard.errors import UsageError, WireError
-from logyard.filters import Filter, Query, columns, parse_query
+from logyard.filters import columns
 from logyard.pipes import Aggregate, Plan, Table, as_series, make_plan, offset_in
 from logyard.server import Server
 from logyard_cli.choice import StreamChoice
@@ -37,9 +37,11 @@ from logyard_cli.output import Output
 from logyard_cli.pager import PagedOutput, pager_command
 from logyard_cli.picking import Picking
 from logyard_cli.progress import Progress
+from logyard_cli.queries import Queries, read_queries
 from logyard_cli.renderers import Part
 from logyard_cli.rowscreen import RowScreen
 from logyard_cli.screen import Screen, TailOptions
+from logyard_cli.selecting import Selecting
 from logyard_cli.tables import Look, encode_rows, pretty_table
 from logyard_cli.units import duration, plural
 from logyard_cli.zones import ThisMachine, stamps_in
@@ -156,7 +158,7 @@ async def run_query(
     """
     choice = StreamChoice(options.view.streams)
     # What needs no saved filter is checked before anybody is asked.
-    query = None if "@" in options.text else parse_query(options.text)
+    query = None if "@" in options.text else read_queries((options.text,), {})
     if query is not None:
         check_plan(make_plan(query.pipes), options)
     with output or Output.standard() as place:
@@ -164,7 +166,7 @@ async def run_query(
             if query is None:
                 from logyard.bus.filters import get_filters, texts_of
 
-                query = parse_query(options.text, texts_of(await get_filters(server)))
+                query = read_queries((options.text,), texts_of(await get_filters(server)))
             search = _Search(server, options, query, choice, place, notice)
             return await search.run(stop)
 
@@ -176,7 +178,7 @@ class _Search:
         self,
         server: Server,
         options: QueryOptions,
-        query: Query,
+        query: Queries,
         choice: StreamChoice,
         output: Output,
         notice: Callable[[str], None],
@@ -184,7 +186,7 @@ class _Search:
         self._server = server
         self._options = options
         self._view = view = options.view
-        self._filter = query.filter
+        self._query = query
         self._choice = choice
         self._notice = notice
         self._plan = make_plan(query.pipes)
@@ -207,30 +209,21 @@ class _Search:
         before, after = (pipe.before, pipe.after) if pipe is not None else (view.before, view.after)
         self._before = before
         limited = view.since_ns is not None or view.until_ns is not None
-        timed = limited or (self._aggregate is None or self._aggregate.timed)
+        in_order = self._plan.records is not None or view.last is not None
+        timed = limited or in_order or self._aggregate is None or self._aggregate.timed
         self._picking = Picking(
-            choice.accepts,
+            self._accepts,
             self._part if timed else _untimed,
             view.since_ns,
             self._cannot_read,
             until_ns=view.until_ns,
-            select=None if query.filter.everything else self._select,
+            select=None if query.filter is None else Selecting(query.filter).select,
             context=Context(before, after) if before or after else None,
         )
 
-    def _select(self, selection: Selection) -> Selection | None:
-        found = self._filter.select(selection.batch)
-        if found is None or selection.whole or found.whole:
-            return None if found is None else selection if found.whole else found
-        assert selection.positions is not None
-        assert found.positions is not None
-        inside = set(selection.positions)
-        kept = [position for position in found.positions if position in inside]
-        return Selection(found.batch, kept) if kept else None
-
     async def run(self, stop: asyncio.Event) -> QuerySummary:
         keys = await stream_keys(self._server)
-        chosen = [key for key in keys if self._choice.selects(key) and self._filter.keys(key) is not False]
+        chosen = [key for key in keys if self._choice.selects(key) and self._query.wants(key)]
         if not self._there(keys, chosen):
             self._summary.code = FAILED
             return self._summary
@@ -272,10 +265,10 @@ class _Search:
             return False
         if not keys:
             self._notice("there are no streams yet")
-        elif not chosen and not self._choice.unmatched(keys):
+        elif not chosen and self._query.filter is not None and not self._choice.unmatched(keys):
             from logyard_cli.narrowing import stream_hint
 
-            self._notice(stream_hint(self._filter.node, keys))
+            self._notice(stream_hint(self._query.filter.node, keys))
         return bool(chosen)
 
     # ---- tables
@@ -292,7 +285,6 @@ class _Search:
                 for error in page.unreadable:
                     self._cannot_read(error)
                 for batch in page.batches:
-                    self._seen(batch.entry)
                     part = picking.matches(Selection(batch))
                     if part is not None:
                         self._feed(aggregate, part)
@@ -358,7 +350,7 @@ class _Search:
         """Write records, or rows of their fields, in order of time."""
         view, plan = self._view, self._plan
         if plan.source is None:
-            await self._write(Screen(view, cast("Output", self._place), _literals(self._filter)), keys, plan.records)
+            await self._write(Screen(view, cast("Output", self._place), self._query.looked_for), keys, plan.records)
             return
         colour = wanted(view.color, terminal=self._place.terminal, environment=os.environ)
         rows = RowScreen(plan, columns, self._place, output=view.output, zone=self._zone, colour=colour)
@@ -390,7 +382,6 @@ class _Search:
 
         def counted(parts: list[Part]) -> list[list[_Item]]:
             for part in parts:
-                self._seen(part.selection.batch.entry)
                 if self._aggregate is None:
                     self._summary.matched += part.selection.count if part.matched is None else sum(part.matched)
             self._tell()
@@ -424,10 +415,11 @@ class _Search:
 
     # ---- what is told
 
-    def _seen(self, entry: str) -> None:
-        stored = int(entry.partition("-")[0] or 0) * 1_000_000
+    def _accepts(self, batch: Batch) -> bool:
+        stored = int(batch.entry.partition("-")[0] or 0) * 1_000_000
         oldest = self._summary.oldest_ns
         self._summary.oldest_ns = stored if not oldest else min(oldest, stored)
+        return self._choice.accepts(batch)
 
     def _tell(self) -> None:
         self._progress.tell(self._picking.read, self._expected.records, self._summary.matched)
@@ -496,10 +488,6 @@ def _one_by_one(parts: list[Part]) -> list[list[Part]]:
             ]
         )
     return out
-
-
-def _literals(one: Filter) -> list[str]:
-    return [literal.text for literal in one.literals if not literal.regex]
 
 
 def _untimed(selection: Selection) -> Part:

@@ -166,7 +166,9 @@ def _long(table: Table, look: Look) -> str:
     columns = [_texts(column, [row[at] for row in table.rows], look) for at, column in enumerate(table.columns)]
     heads = _unique([shown_name(column) for column in table.columns], set())
     right = [
-        head for at, head in enumerate(heads) if table.columns[at].role is Role.VALUE or _all_numbers(table.rows, at)
+        head
+        for at, (head, column) in enumerate(zip(heads, table.columns, strict=True))
+        if column.role is Role.VALUE or (column.role is Role.GROUP and _all_numbers(table.rows, at))
     ]
     if look.width:
         _shrink(heads, columns, table.columns, look.width)

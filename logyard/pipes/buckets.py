@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 __all__ = ["DAY", "HOUR", "SECOND", "Buckets", "offset_in"]
 
@@ -16,6 +17,7 @@ SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 _WEEK = 7 * DAY
+_QUARTER = 15 * 60 * SECOND
 _MONDAY = 4 * DAY
 """The first Monday, from 1970-01-01, a Thursday."""
 
@@ -23,13 +25,15 @@ _MONDAY = 4 * DAY
 def offset_in(zone: tzinfo | None) -> Callable[[int], int]:
     """How far a zone's clocks are ahead of UTC, in ns, at a time in ns since 1970; None: where this machine is."""
 
-    def offset(moment: int) -> int:
-        second = min(max(moment // SECOND, 0), 253402300799 - 86400)
+    @lru_cache(maxsize=4096)
+    def of_quarter(quarter: int) -> int:
+        second = min(max(quarter * _QUARTER // SECOND, 0), 253402300799 - 86400)
         local = datetime.fromtimestamp(second, zone) if zone else datetime.fromtimestamp(second).astimezone()
         ahead = local.utcoffset()
         return 0 if ahead is None else round(ahead.total_seconds()) * SECOND
 
-    return offset
+    # Clocks are changed at full quarters of an hour.
+    return lambda moment: of_quarter(moment // _QUARTER)
 
 
 class Buckets:

@@ -26,12 +26,14 @@ class Series:
         names: of the series.
         values: for each series one for each bucket; None where nothing was measured.
         column: what was measured.
+        by: what the series are groups of, "" for a single one.
     """
 
     starts: list[int]
     names: list[str]
     values: list[list[float | None]]
     column: Column
+    by: str = ""
 
     @property
     def totals(self) -> list[float]:
@@ -83,7 +85,7 @@ def as_series(
         lines.append([sum(found[key].get(start, 0) for key in rest) for start in starts])
     if not lines:
         names, lines = [column.name], [[empty] * len(starts)]
-    return Series(starts, names, lines, column)
+    return Series(starts, names, lines, column, " ".join(table.columns[group].name for group in groups))
 
 
 def name_of(key: Sequence[Cell], column: Column) -> str:

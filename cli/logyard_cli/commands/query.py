@@ -12,6 +12,7 @@ from logyard.errors import UsageError
 from logyard_cli.colour import colour_option
 from logyard_cli.complete import field_names, filter_words, stream_names, zone_names
 from logyard_cli.exits import INTERRUPTED, run_async
+from logyard_cli.filterarg import FilterCommand
 from logyard_cli.moments import parse_moment
 from logyard_cli.options import ServerOptions, server_options
 
@@ -38,7 +39,7 @@ def _which(function: _Function) -> _Function:
             help="Only lines since then: 10m, 2h, 14:30, yesterday, 2024-05-01T14:30:00Z.  [default: all that is kept]",
         ),
         click.option(
-            "-s", "--stream", "streams", metavar="STREAM", multiple=True, shell_complete=stream_names,
+            "--stream", "streams", metavar="STREAM", multiple=True, shell_complete=stream_names,
             help="Only this stream: web, sys.nginx, 'sys.*', web.3; may be repeated.  [default: all]",
         ),
     ):  # fmt: skip
@@ -75,7 +76,7 @@ def _how(function: _Function) -> _Function:
     return function
 
 
-@click.command()
+@click.command(cls=FilterCommand)
 @click.argument("words", metavar="'FILTER | PIPES'", nargs=-1, required=True, shell_complete=filter_words)
 @_which
 @_how

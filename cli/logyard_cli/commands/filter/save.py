@@ -6,13 +6,14 @@ import click
 
 from logyard_cli.complete import filter_names
 from logyard_cli.exits import OK, run_async
+from logyard_cli.filterarg import FilterCommand
 from logyard_cli.options import ServerOptions, server_options
 from logyard_cli.visible import visible
 
 __all__ = ["command"]
 
 
-@click.command()
+@click.command(cls=FilterCommand)
 @click.argument("name", metavar="NAME", shell_complete=filter_names)
 @click.argument("text", metavar="FILTER")
 @server_options
