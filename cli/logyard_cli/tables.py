@@ -230,7 +230,8 @@ def encode_rows(
     """Rows for programs, each with its line end.
 
     Args:
-        output: ``json`` (an object a line), ``csv`` (RFC 4180, with a line of names unless ``head`` is false) or
+        output: ``json`` (an object a line), ``csv`` (RFC 4180 but for its line ends, which are
+            those of Unix; with a line of names unless ``head`` is false) or
             ``logfmt`` (what is missing is left out).
         terminal: unsafe characters of values are shown or escaped.
     """
@@ -243,12 +244,10 @@ def encode_rows(
     if output == "csv":
         texts = [_csv(names)] if head else []
         texts += map(_csv, plain)
-        end = "\r\n"
     else:
         texts = [" ".join(_pair(name, value) for name, value in zip(names, row, strict=True) if value is not None)
                  for row in plain]  # fmt: skip
-        end = "\n"
-    return [f"{visible(text) if terminal else text}{end}" for text in texts]
+    return [f"{visible(text) if terminal else text}\n" for text in texts]
 
 
 def _stamped(row: Sequence[Cell], times: Sequence[int], zone: tzinfo | None) -> list[Cell]:
