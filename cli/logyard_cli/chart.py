@@ -34,7 +34,6 @@ _FILLS = "█░▓▒#o=+"
 _ASCII_FILLS = "#=o+x*%@"
 _REST_FILL = "."
 _LOWER = " ▁▂▃▄▅▆▇█"
-_LEFT = " ▏▎▍▌▋▊▉█"
 _EIGHTHS = 8
 _TALLEST = 20
 _STRIP = 3
@@ -358,10 +357,6 @@ def _row_name(cells: Sequence[object]) -> str:
 
 
 def _across(share: float, wide: int, canvas: Canvas) -> str:
-    eighths = round(max(0.0, share) * wide * _EIGHTHS)
-    if share > 0:
-        eighths = max(1, eighths)
-    if canvas.ascii:
-        return "#" * max(1 if share > 0 else 0, round(eighths / _EIGHTHS))
-    whole, rest = divmod(eighths, _EIGHTHS)
-    return "█" * whole + (_LEFT[rest] if rest else "")
+    # Not the full block: bars below each other would run into one.
+    length = max(1, round(share * wide)) if share > 0 else 0
+    return ("#" if canvas.ascii else "▇") * length

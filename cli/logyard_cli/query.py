@@ -30,9 +30,10 @@ from logyard_cli.choice import StreamChoice
 from logyard_cli.colour import wanted
 from logyard_cli.context import Context
 from logyard_cli.entries import Expected, read_entries
-from logyard_cli.exits import FAILED, INTERRUPTED, OK, say
+from logyard_cli.exits import FAILED, INTERRUPTED, OK
 from logyard_cli.history import Run, before_first, everything, last_records
 from logyard_cli.merge import interleave, merge_times
+from logyard_cli.notes import make_notes
 from logyard_cli.output import Output
 from logyard_cli.pager import PagedOutput, pager_command
 from logyard_cli.picking import Picking
@@ -141,7 +142,7 @@ async def run_query(
     stop: asyncio.Event,
     *,
     output: Output | None = None,
-    notice: Callable[[str], None] = say,
+    notice: Callable[[str], None] | None = None,
 ) -> QuerySummary:
     """Search, and show what was found.
 
@@ -150,7 +151,7 @@ async def run_query(
         options: what to search.
         stop: ends it; what was counted so far is shown.
         output: where to; standard output by default.
-        notice: says one line.
+        notice: says one line; on standard error by default.
 
     Raises:
         UsageError: the filter, a pipe, a STREAM or an option is wrong.
@@ -167,7 +168,7 @@ async def run_query(
                 from logyard.bus.filters import get_filters, texts_of
 
                 query = read_queries((options.text,), texts_of(await get_filters(server)))
-            search = _Search(server, options, query, choice, place, notice)
+            search = _Search(server, options, query, choice, place, notice or make_notes(options.view.color))
             return await search.run(stop)
 
 
