@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import pairwise
 
 from logyard.derive.severity import Level, level_value
 from logyard.pipes.buckets import DAY, SECOND, Buckets
@@ -36,6 +37,7 @@ _REST_FILL = "."
 _LOWER = " ▁▂▃▄▅▆▇█"
 _EIGHTHS = 8
 _TALLEST = 20
+_WIDEST = 8
 _STRIP = 3
 _TOGETHER = (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440)
 """How many buckets are joined where there are more of them than columns."""
@@ -141,7 +143,8 @@ class _Spread:
 
     starts: list[int]
     values: list[list[float | None]]
-    each: int
+    edges: list[int]
+    """Where each bar begins, and where the last one ends; they differ by one column at most."""
     gap: int
     width_text: str
     width: int
@@ -156,26 +159,25 @@ class _Spread:
             [_joined(line[at : at + together], series.column.additive) for at in range(0, number, together)]
             for line in series.values
         ]
-        room = columns // len(starts)
-        each = min(8, room)
+        each = min(_WIDEST, columns / len(starts))
+        edges = [round(at * each) for at in range(len(starts) + 1)]
         gap = 1 if each >= 3 else 0
         text = f"every {_width_text(buckets.width)}"
         if together > 1:
             joined = "added up" if series.column.additive else "their largest"
             text += f", {together} to a bar ({joined})"
-        return cls(starts, values, each - gap, gap, text, buckets.width * together)
+        return cls(starts, values, edges, gap, text, buckets.width * together)
 
     def axis(self, left: int, canvas: Canvas) -> list[str]:
         """The line under the bars, and times below it."""
         _, across, corner, _ = canvas.axis
-        step = self.each + self.gap
-        wide = step * len(self.starts)
+        wide = self.edges[-1]
         texts = _axis_texts(self.starts, self.width, canvas.zone)
         longest = max(map(len, texts))
-        every = max(1, math.ceil((longest + 2) / step))
+        every = max(1, math.ceil((longest + 2) * len(self.starts) / wide))
         below = [" "] * (wide + longest)
         for at in range(0, len(self.starts), every):
-            start = at * step
+            start = self.edges[at]
             if start + len(texts[at]) <= max(wide, longest):
                 below[start : start + len(texts[at])] = texts[at]
         first = stamp(self.starts[0], canvas.zone)[:10]
@@ -234,7 +236,10 @@ def _plot(
         label = marked.get(row, "")
         edge = mark if label else down
         line = " " * (left - 1 - width_of(label)) + label + " "
-        body = "".join(_cell(bar, row, inks, canvas, spread.each) + " " * spread.gap for bar in bars)
+        body = "".join(
+            _cell(bar, row, inks, canvas, behind - edge - spread.gap) + " " * spread.gap
+            for bar, (edge, behind) in zip(bars, pairwise(spread.edges), strict=True)
+        )
         lines.append(line + canvas.paint(edge, DIM) + body.rstrip(" "))
     return lines
 
