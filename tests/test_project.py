@@ -67,7 +67,9 @@ def test_every_drain_has_the_two_functions_of_the_contract() -> None:
         assert callable(drain.open), module
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["agent", "--help"], ["drain", "add", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["agent", "--help"], ["drain", "add", "--help"], ["query", "--help"]]
+)
 def test_asking_for_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from logyard.batch import Batch
 from logyard.names import key_matches, stream_globs
 from logyard_cli.near import did_you_mean
+
+if TYPE_CHECKING:
+    from logyard.batch import Batch
 
 __all__ = ["StreamChoice", "known_names"]
 

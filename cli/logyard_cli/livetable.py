@@ -156,11 +156,7 @@ class LiveTable:
         hidden = table.left_out
         look = replace(self._look, width=width)
         if buckets is not None:
-            first = buckets.start(now_ns - (room - 1) * buckets.width)
-            at = table.of_role(Role.TIME)[:1]
-            if at:
-                rows = [row for row in table.rows if isinstance(row[at[0]], int) and row[at[0]] >= first]  # type: ignore[operator]
-                table, look = replace(table, rows=rows), replace(look, window=(first, now_ns))
+            table, look = self._window(table, buckets.start(now_ns - (room - 1) * buckets.width), now_ns, look)
         text = pretty_table(table, look).splitlines()
         heads = 2 if text and buckets is not None and len(table.of_role(Role.GROUP)) == 1 else 1
         if len(text) - heads > room:
@@ -173,6 +169,17 @@ class LiveTable:
             text.append(paint(f"... and {hidden:,} others", DIM, on=look.colour))
         text += [paint(note, DIM, on=look.colour) for note in table.notes]
         return [clipped(line, width) for line in text]
+
+    def _window(self, table: Table, first: int, now_ns: int, look: Look) -> tuple[Table, Look]:
+        """The rows from the bucket ``first`` on, with the present as the last one."""
+        times = table.of_role(Role.TIME)
+        if not times:  # taken away by | fields
+            return table, look
+        at = times[0]
+        rows = [row for row in table.rows if isinstance(row[at], int) and row[at] >= first]  # type: ignore[operator]
+        # What lies before the first record seen is not empty: nobody looked.
+        begun = min((row[at] for row in rows), default=now_ns)  # type: ignore[type-var]
+        return replace(table, rows=rows), replace(look, window=(begun, max(begun, now_ns)))  # type: ignore[type-var, arg-type]
 
     def _over(self, frame: Sequence[str], columns: int) -> bytes:
         """The frame, drawn over the one before it."""

@@ -111,6 +111,14 @@ def test_over_time_the_last_buckets_that_fit_are_shown_up_to_now() -> None:
     assert shown[-4].split()[1:] == ["1"]
 
 
+def test_buckets_before_the_first_record_are_not_shown_as_empty() -> None:
+    table, screen = live("| count every 1m"), Screen()
+    feed(table, "/a")
+    shown = screen.write(table.draw(0, BEGIN + MINUTE, 80, 24))
+    assert [line.split()[1] for line in shown[1:3]] == ["1", "0"]
+    assert len(shown) == 4
+
+
 def test_old_buckets_are_forgotten() -> None:
     table = live("| count every 1m")
     feed(table, "/a")
