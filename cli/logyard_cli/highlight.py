@@ -11,7 +11,7 @@ from logyard_cli.expressions import compile_regex
 
 __all__ = ["Highlighter", "make_highlighter"]
 
-MARK = "\x1b[30;48;5;222m"  # black on a soft yellow: readable on dark and on light backgrounds
+MARK = "\x1b[0;30;48;5;222m"  # black on a soft yellow: readable on dark and on light backgrounds
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 
 

@@ -12,6 +12,8 @@ from logyard_cli.visible import visible
 __all__ = ["Cell", "shortened", "table", "width_of"]
 
 _GAP = "  "
+_NO_COLUMN = frozenset({"Mn", "Me", "Cf"})
+"""Categories of what is drawn over or between other characters: accents, variation selectors, joiners."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ def width_of(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+        0 if unicodedata.category(char) in _NO_COLUMN else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
     )
 
 

@@ -22,7 +22,7 @@ __all__ = ["Page", "Positions", "backlog", "catch_up", "follow", "read_back", "r
 START = "0-0"
 LOOK_FOR_NEW = 0.5
 """Seconds between two looks for streams that appeared."""
-ROUND_AT_LEAST = 0.02
+ROUND_AT_LEAST = 0.008
 """Seconds from one read to the next while much is coming: fewer, larger rounds, and times merge better."""
 ENTRIES_AT_ONCE = 16
 """Entries that one read takes from a single stream (each holds up to 256 KiB of text); fewer from each of several."""

@@ -28,3 +28,7 @@ def test_a_cell_is_one_safe_line(texts: list[str]) -> None:
     assert len(lines) == len(texts) + 2
     assert not any(UNSAFE.search(line) for line in lines)
     assert len({width_of(line) for line in lines[1:-1]}) == 1
+
+
+def test_what_is_drawn_over_other_characters_takes_no_column() -> None:
+    assert [width_of(text) for text in ("ab", "日本", "e\u0301", "☀\ufe0f", "ن\u200cم", "")] == [2, 4, 1, 1, 2, 0]

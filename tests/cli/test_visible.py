@@ -25,6 +25,10 @@ BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
         ("user\u202egnp.exe", "user\\u202egnp.exe"),
         ("\u2066x\u2069", "\\u2066x\\u2069"),
         ("one\rtwo", "one␍two"),
+        ("pass\u200bword", "pass\\u200bword"),
+        ("if (env\u3164)", "if (env\\u3164)"),
+        ("soft\u00adhyphen \ufeff", "soft\\u00adhyphen \\ufeff"),
+        ("tag \U000e0041", "tag \\U000e0041"),
         ("one\ntwo", "one␊two"),
         ("a\tb", "a    b"),
     ],
@@ -62,7 +66,7 @@ def test_bytes_that_are_no_utf8_are_shown_by_their_number() -> None:
     assert decoded(b"caf\xe9 \x9b31m") == "caf\\xe9 \\x9b31m"
 
 
-@given(st.text(st.characters(codec="utf-8")))
+@given(st.text(st.characters(codec="utf-8")) | st.text("a\u200b\U000e0041\u3164日"))
 def test_json_made_safe_is_the_same_json(text: str) -> None:
     document = orjson.dumps({"text": text}).decode()
     safe = visible_json(document)
