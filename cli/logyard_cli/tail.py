@@ -42,6 +42,7 @@ __all__ = ["Connect", "TailOptions", "TailSummary", "run_tail"]
 
 Connect = Callable[[], AbstractAsyncContextManager[Server]]
 
+_NO_STREAMS = "no streams yet; waiting for the first records"
 _SLOWEST_RETRY = 2.0
 _SAY_AGAIN_AFTER = 5.0
 SEARCH_FOR = 10.0
@@ -266,14 +267,24 @@ class _Tail:
         named = any(self._choice.selects(key) for key in keys)
         if not options.streams or (named and not chosen):
             if not chosen and options.follow:
-                what = "no streams yet; waiting for the first records"
-                self._notice(what if not keys else "no stream of these passes what was asked for; waiting for others")
+                self._notice(f"{self._none(keys)}; waiting for it" if keys else _NO_STREAMS)
+            elif not chosen and keys:
+                self._notice(self._none(keys))
             return bool(chosen) or options.follow
         if hint := self._choice.hint(keys):
             self._notice(hint + ("" if not (chosen and options.follow) else "; waiting for it"))
         if not chosen:
             return False
         return options.follow or not self._choice.unmatched(keys, plain=True)
+
+    def _none(self, keys: list[str]) -> str:
+        """Why none of the streams there are can be shown."""
+        asked = self._wanted.queries.filter
+        if asked is None or not any(self._choice.selects(key) for key in keys):
+            return "--exclude-stream leaves no stream"
+        from logyard_cli.narrowing import stream_hint
+
+        return stream_hint(asked.node, keys)
 
     async def _history(self, server: Server, keys: list[str]) -> None:
         options, picking = self._options, self.picking

@@ -489,3 +489,18 @@ async def test_a_live_table_counts_what_comes_and_begins_with_nothing(
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         assert orjson.loads(running.lines[0])["status"] == 503
+
+
+async def test_a_filter_that_no_stream_can_pass_is_told_with_near_names(publisher: Publisher, tail: MakeTail) -> None:
+    await publisher.publish("app.web", b"x")
+    ended = tail(filters=("app:wbe",), follow=False)
+    assert (await ended.run()).code == 1
+    assert ended.notices == ["there is no application 'wbe'; did you mean web?"]
+    async with tail(filters=("app:wbe",)) as running:
+        await running.until(lambda: running.notices, "the notice")
+        await publisher.publish("app.wbe", b"here")
+        await running.until_shown(b"here")
+    assert running.notices == ["there is no application 'wbe'; did you mean web?; waiting for it"]
+    alone = tail(excluded=("web", "wbe"), follow=False)
+    assert (await alone.run()).code == 1
+    assert alone.notices == ["--exclude-stream leaves no stream"]
