@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from logyard.batch import Batch, encode
-from logyard.bus.read import Page, Positions, catch_up, follow, read_back, read_on
+from logyard.bus.read import Page, Positions, backlog, catch_up, follow, read_back, read_on, skip_ahead
 from logyard.errors import ConnectionLost
 from logyard.server import Server, connect, keys
 from tests.servers.processes import eventually
@@ -233,3 +233,28 @@ def test_records_that_were_stored_again_are_not_given_again() -> None:
     assert advance(positions, make_batch("k", [b"aa", b"bb", b"cc"], total=3, entry="7-0")) == ([b"cc"], 0)
     assert advance(positions, make_batch("k", [b"aa"], total=4, entry="8-0", origin="other.0")) == ([b"aa"], 0)
     assert advance(positions, make_batch("k2", [b"aa"], total=1, entry="8-0")) == ([b"aa"], 0)
+
+
+async def test_skipping_ahead_leaves_out_a_counted_number_and_goes_on_with_the_newest(
+    server: Server, publisher: Publisher
+) -> None:
+    positions = Positions(everything)
+    first = await publisher.publish("app.web", b"1", b"2")
+    quiet = await publisher.publish("app.quiet", b"q")
+    for key, entry in (("app.web", first.entry), ("app.quiet", quiet.entry)):
+        page = await read_on(server, key, until=entry)
+        positions.start(key, page.batches[0])
+    between = [await publisher.publish("app.web", b"%d" % number, b"x", b"y") for number in range(3, 7)]
+    newest = await publisher.publish("app.web", b"newest")
+    assert await backlog(server, positions) == 13
+    assert await skip_ahead(server, positions) == 12
+    assert positions.entries == {"app.web": between[-1].entry, "app.quiet": quiet.entry}
+    assert await backlog(server, positions) == 1
+    # What had been asked for before the jump, and is answered after it, is no news.
+    page = await read_on(server, "app.web", after=first.entry, count=2)
+    assert [advance(positions, batch) for batch in page.batches] == [([], 0)] * 2
+    positions.skip("app.web", page.edge)
+    page = await read_on(server, "app.web", after=positions.entries["app.web"], count=9)
+    assert [advance(positions, batch) for batch in page.batches] == [([b"newest"], 0)]
+    assert positions.entries["app.web"] == newest.entry
+    assert await skip_ahead(server, positions) == 0

@@ -127,3 +127,30 @@ async def test_what_is_typed_is_sent(publisher: Publisher, terminal: Callable[..
     screen.type(b"hello\n\x04")
     screen.until(b"1 line stored in sys.typed")
     assert screen.process.wait(30) == 0
+
+
+async def test_the_status_line_makes_room_for_lines_and_goes_away_at_the_end(
+    publisher: Publisher, terminal: Callable[..., Terminal]
+) -> None:
+    await publisher.publish("app.web", b"ERROR one", b"INFO two")
+    screen = terminal("tail", "--spark", "-o", "raw", NO_COLOR="1")
+    screen.until(b"two\r\n0/s")
+    await publisher.publish("app.web", b"ERROR three")
+    screen.until(b"\r\x1b[2KERROR three\r\n")
+    screen.until(b"error ")
+    screen.type(b"\x03")
+    shown = screen.until(b"a second)")
+    assert b"3 lines of 1 stream shown, 3 matched, 0 dropped" in shown
+    assert shown.rindex(b"\x1b[2K") > shown.rindex(b"error ")
+    assert screen.process.wait(30) == 130
+
+
+async def test_a_table_is_drawn_over_itself(publisher: Publisher, terminal: Callable[..., Terminal]) -> None:
+    await publisher.publish("app.web", b'{"status":200}')
+    screen = terminal("tail", "-n", "1", "-e", "| count by status", NO_COLOR="1")
+    screen.until(b"1 record; Ctrl-C ends")
+    await publisher.publish("app.web", b'{"status":200}')
+    screen.until(b"2 records; Ctrl-C ends")
+    screen.type(b"\x03")
+    screen.until(b"a second)")
+    assert screen.process.wait(30) == 130
