@@ -75,7 +75,7 @@ class _Ink:
     """How a series is drawn."""
 
     number: int
-    fill: str
+    fill: str = ""
 
     @property
     def front(self) -> str:
@@ -86,13 +86,19 @@ class _Ink:
         return f"\x1b[48;5;{self.number}m"
 
 
+def _severities(names: Sequence[str]) -> list[int] | None:
+    """The colours of severities, if that is what all names are, but for those of records without one."""
+    levels = [level_value(name) if name.isalpha() and len(name) > 1 else None for name in names]
+    if all(level is None for level in levels):
+        return None
+    if any(level is None and name != MISSING for level, name in zip(levels, names, strict=True)):
+        return None
+    return [_REST if level is None else _LEVELS[level] for level in levels]
+
+
 def _inks(names: Sequence[str], canvas: Canvas) -> list[_Ink]:
     fills = _ASCII_FILLS if canvas.ascii else _FILLS
-    levels = [level_value(name) if name.isalpha() and len(name) > 1 else None for name in names]
-    if all(level is not None for level in levels):
-        numbers = [_LEVELS[level] for level in levels if level is not None]
-    else:
-        numbers = [_COLOURS[at % len(_COLOURS)] for at in range(len(names))]
+    numbers = _severities(names) or [_COLOURS[at % len(_COLOURS)] for at in range(len(names))]
     inks = [_Ink(number, fills[at % len(fills)]) for at, number in enumerate(numbers)]
     if names and names[-1].startswith(f"{OTHERS} ("):
         inks[-1] = _Ink(_REST, _REST_FILL)
@@ -338,8 +344,9 @@ def draw_bars(table: Table, canvas: Canvas) -> list[str]:
         if column.additive:
             names.append(f"{OTHERS} ({len(rest):,})")
             numbers.append(sum(value for value in rest if isinstance(value, int | float)))
-    inks = _inks(names, canvas)
-    by_level = bool(groups) and all(ink.number in _LEVELS.values() for ink in inks)
+    colours = _severities(names) or [_COLOURS[0]] * len(names)
+    if len(names) < len(rows) and column.additive:
+        colours[-1] = _REST
     texts = number_texts(numbers, column.unit)
     label = min(max(map(width_of, names)), max(8, canvas.columns // 3))
     wide = max(4, canvas.columns - label - max(map(width_of, texts)) - 4)
@@ -348,12 +355,11 @@ def draw_bars(table: Table, canvas: Canvas) -> list[str]:
         [column.name, *(["by", " ".join(table.columns[group].name for group in groups)] if groups else [])]
     )
     lines = [canvas.paint(cut(visible(heading), canvas.columns), BOLD)]
-    for name, number, text, ink in zip(names, numbers, texts, inks, strict=True):
+    for name, number, text, colour in zip(names, numbers, texts, colours, strict=True):
         shown = cut(name, label)
-        colour = ink.front if by_level else _Ink(_REST if name.startswith(f"{OTHERS} (") else _COLOURS[0], "").front
         value = number if isinstance(number, int | float) else 0
-        bar = _across(value / top, wide, canvas)
-        lines.append(f"{shown}{' ' * (label - width_of(shown))}  {canvas.paint(bar, colour)}{' ' if bar else ''}{text}")
+        bar = canvas.paint(_across(value / top, wide, canvas), _Ink(colour).front)
+        lines.append(f"{shown}{' ' * (label - width_of(shown))}  {bar}{' ' if bar else ''}{text}")
     return lines
 
 

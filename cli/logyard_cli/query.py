@@ -320,8 +320,6 @@ class _Search:
         await self._place.shown()
         for note in table.notes:
             self._notice(note)
-        if table.left_out and self._view.output == "pretty":
-            self._notice(f"{table.left_out:,} more rows are not shown")
 
     def _drawn(self, table: Table) -> str:
         view, terminal = self._view, self._place.terminal
@@ -335,7 +333,7 @@ class _Search:
         if self._options.chart:
             from logyard_cli.chart import Canvas, draw_bars, draw_series
 
-            lines = self._lines - 2 if terminal else 24
+            lines = self._lines - 4 if terminal else 24
             canvas = Canvas(self._columns, max(8, lines), colour, not _unicode(), self._zone)
             series = None if buckets is None else as_series(table, buckets, window=window)
             drawn = (
@@ -460,9 +458,9 @@ class _Search:
         text = f"{plural(summary.read, 'record')} of {plural(summary.streams, 'stream')}"
         since = view.since_ns or summary.oldest_ns
         if since:
-            zone = self._zone
-            (begun,) = stamps_in(zone, [since // _SECOND * _SECOND])
-            text += f" since {begun}"
+            (begun,) = stamps_in(self._zone, [since // _SECOND * _SECOND])
+            # Without a limit it is not known from when the records are, only since when they are here.
+            text += f" {'stored ' if view.since_ns is None else ''}since {begun}"
         if view.until_ns is not None:
             (ended,) = stamps_in(self._zone, [view.until_ns // _SECOND * _SECOND])
             text += f" until {ended}"

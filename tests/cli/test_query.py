@@ -139,7 +139,7 @@ async def test_nothing_that_matches_is_told_with_what_was_searched(publisher: Pu
     await fill(publisher)
     done = logyard("query", "nowhere")
     assert (done.code, done.out) == (1, "")
-    assert "nothing matched in 26 records of 2 streams since " in done.err
+    assert "nothing matched in 26 records of 2 streams stored since " in done.err
     assert logyard("query", "nowhere | count by path").code == 1
 
 
@@ -198,7 +198,7 @@ async def test_what_was_counted_until_ctrl_c_is_shown_and_told(
     assert summary.matched == summary.read > 0
     assert (tmp_path / "out").read_text() == f"count\n{summary.read}\n"
     assert len(told) == 1
-    assert told[0].startswith(f"stopped early: this is what {summary.read} records of 1 stream since ")
+    assert told[0].startswith(f"stopped early: this is what {summary.read} records of 1 stream stored since ")
 
 
 async def test_ctrl_c_ends_it(
