@@ -11,7 +11,7 @@ import pytest
 from logyard.bus.filters import save_filter
 from logyard.server import Server
 from tests.cli.conftest import COMMAND
-from tests.cli.publishing import Publisher
+from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
 Complete = Callable[..., list[str]]

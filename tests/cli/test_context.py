@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from logyard.batch import Selection
 from logyard_cli.context import Context, Neighbours
-from tests.cli.publishing import make_batch
+from tests.servers.publishing import make_batch
 
 Shown = list[tuple[bytes, bool, int]]
 

@@ -13,7 +13,7 @@ from logyard.errors import UsageError
 from logyard.filters import columns, parse_pipes
 from logyard.pipes import make_plan
 from logyard_cli.livetable import REDRAW_EVERY, SNAPSHOT_EVERY, LiveTable, clipped
-from tests.cli.publishing import SECOND, START, make_batch
+from tests.servers.publishing import SECOND, START, make_batch
 
 MINUTE = 60 * SECOND
 BEGIN = START // MINUTE * MINUTE

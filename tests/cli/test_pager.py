@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from logyard_cli.pager import pager_command
-from tests.cli.publishing import Publisher
 from tests.cli.test_terminal import NASTY, OURS, Terminal
+from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
 Start = Callable[..., Terminal]

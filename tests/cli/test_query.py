@@ -21,7 +21,7 @@ from logyard_cli.progress import Progress
 from logyard_cli.query import QueryOptions, run_query
 from logyard_cli.screen import TailOptions
 from tests.cli.conftest import Run
-from tests.cli.publishing import SECOND, START, Publisher
+from tests.servers.publishing import SECOND, START, Publisher
 from tests.servers.redis import RedisServer
 
 MINUTE = 60 * SECOND

@@ -17,8 +17,8 @@ from logyard.bus.read import Positions
 from logyard.server import Server, connect
 from logyard_cli.output import Output
 from logyard_cli.tail import TailOptions, TailSummary, run_tail
-from tests.cli.publishing import Publisher
 from tests.servers.processes import eventually
+from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
 LINES = 1000

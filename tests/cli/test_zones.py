@@ -10,7 +10,7 @@ import pytest
 
 from logyard.errors import UsageError
 from logyard_cli.zones import parse_zone, stamps_in
-from tests.cli.publishing import SECOND, START
+from tests.servers.publishing import SECOND, START
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
