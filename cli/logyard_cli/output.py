@@ -40,9 +40,8 @@ class Output:
         self.closed = asyncio.Event()
         self.ending = b""
         self._broken_line = False
-        self._own = _opened_again(fd) if fd is not None and self.terminal else -1
-        if self._own >= 0:
-            self._fd = self._own
+        self._shared = -1
+        """The descriptor that was given, while a terminal is written to through one of our own."""
 
     @classmethod
     def standard(cls) -> Output:
@@ -56,6 +55,8 @@ class Output:
     def __enter__(self) -> Output:
         if self._watched:
             asyncio.get_running_loop().add_reader(self._fd, self._reader_gone)
+        if self.terminal and (own := _opened_again(self._fd)) >= 0:
+            self._shared, self._fd = self._fd, own
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,9 +65,9 @@ class Output:
         if not self.closed.is_set() and (self.ending or self._broken_line) and self._writable():
             with contextlib.suppress(BlockingIOError):
                 os.write(self._fd, self.ending or (b"\x1b[0m\n" if self.terminal else b"\n"))
-        if self._own >= 0:
-            os.close(self._own)
-            self._own = -1
+        if self._shared >= 0:
+            os.close(self._fd)
+            self._fd, self._shared = self._shared, -1
 
     async def write(self, data: bytes) -> None:
         """Write all of ``data``; waits while nobody takes it.
