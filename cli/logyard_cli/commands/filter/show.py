@@ -18,7 +18,7 @@ __all__ = ["command"]
 @json_option
 @server_options
 def command(name: str, as_json: bool, server: ServerOptions) -> int:
-    """What a saved filter says, and which drains and saved filters use it."""
+    """What a saved filter says, and which other saved filters use it."""
     return run_async(_show(server, name, as_json))
 
 
