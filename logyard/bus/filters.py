@@ -11,13 +11,14 @@ import orjson
 
 from logyard.bus.groups import dict_of
 from logyard.errors import UsageError
-from logyard.filters import parse
+from logyard.filters import compile_filter, parse
 from logyard.filters.error import nearest
 from logyard.server import Server, keys
 
 __all__ = [
     "SavedFilter",
     "checked_name",
+    "filled_in",
     "get_filter",
     "get_filters",
     "names_in",
@@ -74,6 +75,17 @@ def names_in(text: str) -> frozenset[str]:
 
     parse(text, look_up)
     return frozenset(found)
+
+
+async def filled_in(server: Server, text: str) -> str:
+    """A filter in its normal form, with what its saved filters mean now in place of their names.
+
+    Raises:
+        FilterError: it cannot be understood, or names a filter that is not saved.
+        ConnectionLost, ServerError: as `Server.call`.
+    """
+    saved = texts_of(await get_filters(server)) if names_in(text) else {}
+    return compile_filter(text, saved).text
 
 
 def users_of(name: str, filters: Mapping[str, SavedFilter]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,14 +53,16 @@ async def join(server: Server, tag: str, drain: str, key: str, start: str) -> bo
     stream = keys.stream_key(tag, key)
     if start == "now":
         last = await link.call("XREVRANGE", stream, "+", "-", "COUNT", 1)
-        position = Position(int(dict_of(last[0][1])[b"total"]), last[0][0].decode()) if last else Position()
+        position = Position(_number(dict_of(last[0][1]), b"total"), last[0][0].decode()) if last else Position()
     else:
         # Entries from here on are delivered; the records before them count as behind the drain.
         after = "-" if start == "beginning" else f"{int(start)}-0"
         first = await link.call("XRANGE", stream, after, "+", "COUNT", 1)
         if first:
             fields = dict_of(first[0][1])
-            position = Position(int(fields[b"total"]) - int(fields[b"count"]), _before(first[0][0].decode()))
+            position = Position(
+                max(0, _number(fields, b"total") - _number(fields, b"count")), _before(first[0][0].decode())
+            )
         else:
             records = await link.call("HGET", keys.meta_key(tag, key), "records")
             position = Position(int(records or 0), "0-0" if start == "beginning" else _before(f"{int(start)}-0"))
@@ -77,6 +79,12 @@ async def join(server: Server, tag: str, drain: str, key: str, start: str) -> bo
 def dict_of(flat: Sequence[bytes]) -> dict[bytes, bytes]:
     """A flat list of names and values as a dict."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _number(fields: Mapping[bytes, bytes], name: bytes) -> int:
+    """0 in an entry that no version of this program wrote."""
+    text = fields.get(name, b"")
+    return int(text) if text.isdigit() else 0
 
 
 def _before(entry: str) -> str:

@@ -126,6 +126,7 @@ class Delivery:
         self._dead = DeadLetters(place.server, place.tag, spec.name, self._mask)
         self._stopping = asyncio.Event()
         self._attempt = 0
+        self._doubtful = False
         self._cursor: str | None = None
         self._positions: dict[str, Position] = {}
         self._flights: deque[_Flight] = deque()
@@ -175,6 +176,12 @@ class Delivery:
                 await self._retry_later(error)
             except ServerError:
                 raise
+            except WireError as error:
+                # A batch is taken apart only while it is sent. From now on each is looked at before that, so that the
+                # damaged one is found when it comes again.
+                if self._doubtful:
+                    await self._retry_later(NotConnected(str(error)))
+                self._doubtful = True
             except Exception as error:
                 # With its trace, but without secrets that a library may have put into its message.
                 log.error("drain %s: unexpected failure\n%s", self.spec.name, self._mask(traceback.format_exc()))
@@ -357,6 +364,8 @@ class Delivery:
             done.count("dropped", one.missing)
             load.entries += 1
             try:
+                if self._doubtful:
+                    _ = batch.lines
                 selection = Selection(batch) if self._passing is None else self._passing(batch)
             except WireError as error:
                 log.error("drain %s: %s", self.spec.name, error)

@@ -126,3 +126,16 @@ def test_explain_says_what_it_does_not_find(logyard: Run) -> None:
     assert "did you mean app.web?" in logyard("explain", "app.wbe").err
     done = logyard("explain", "app.web/None.0:5")
     assert done.code == 2 and "no stream holds a record" in done.err
+
+
+async def test_a_drain_keeps_what_a_saved_filter_means_now(logyard: Run, tmp_path: Path) -> None:
+    logyard("filter", "save", "noise", "path:/healthz")
+    add = ("drain", "add", "a", f"file://{tmp_path}/x", "--no-test", "--filter")
+    assert logyard(*add, "app:web -@noise").code == 0
+    assert json.loads(logyard("drain", "show", "a", "--json").out)["filter"] == "app:web -path:/healthz"
+    logyard("filter", "save", "noise", "path:/other")
+    assert json.loads(logyard("drain", "show", "a", "--json").out)["filter"] == "app:web -path:/healthz"
+    unknown = logyard("drain", "add", "b", f"file://{tmp_path}/x", "--no-test", "--filter", "@nois")
+    assert unknown.code == 2
+    assert "there is no saved filter @nois" in unknown.err
+    assert "noise" in unknown.err

@@ -12,7 +12,7 @@ import pytest
 from logyard import registry
 from logyard.bus.dead import newest_letters
 from logyard.bus.drains import DrainSpec, add_drain, drain_status, remove_drain, set_paused
-from logyard.bus.groups import join
+from logyard.bus.groups import dict_of, join
 from logyard.drain import Limits
 from logyard.errors import NotConnected, PartialFailure, Permanent, Refused, RetryLater, ServerFull, TooLarge
 from logyard.server import Server, connect, keys
@@ -506,6 +506,25 @@ async def test_an_entry_that_is_no_batch_goes_to_the_dead_letters(
     assert destinations["a"].arrived == LINES[:20]
     (status,) = await drain_status(server)
     assert (status.delivered, status.dead) == (20, 1)
+
+
+@pytest.mark.parametrize("damage", [[b"count", b"7"], [b"codec", b"zstd"]])
+async def test_a_batch_whose_block_is_damaged_goes_to_the_dead_letters(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination], damage: list[bytes]
+) -> None:
+    destinations["a"] = Destination()
+    await add(server, "a")
+    await writer.write("app.web", LINES[:10])
+    stream = keys.stream_key("p00", "app.web")
+    ((_, fields),) = await server.call("p00", "XRANGE", stream, "-", "+")
+    wrong = {**dict_of(fields), **dict_of(damage)}
+    await server.call("p00", "XADD", stream, "*", *(part for item in wrong.items() for part in item))
+    await writer.write("app.web", LINES[10:20])
+    router.start()
+    await until(lambda: destinations["a"].arrived == LINES[:20], "the others to arrive")
+    async with asyncio.timeout(20):
+        while (await drain_status(server))[0].dead == 0:
+            await asyncio.sleep(0.005)
 
 
 async def test_two_routers_share_the_drains_and_one_takes_over_from_the_other(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from logyard_cli.options import ServerOptions, server_options
 
 if TYPE_CHECKING:
     from logyard.bus.drains import DrainSpec
+    from logyard.server import Server
 
 __all__ = ["command"]
 
@@ -46,7 +48,9 @@ __all__ = ["command"]
     help="Where to begin in streams there are: now, beginning, or a time as 2h, yesterday, 14:30.",
 )
 @click.option("--test/--no-test", default=True, show_default=True, help="Connect first, and add it only if that works.")
-@click.option("--replace", is_flag=True, help="Change the drain of that name; it keeps its position and counters.")
+@click.option(
+    "--replace", "replaces", is_flag=True, help="Change the drain of that name; it keeps its position and counters."
+)
 @click.option("--dry-run", is_flag=True, help="Show how many of the newest records it would get, and store nothing.")
 @server_options
 def command(  # noqa: PLR0917 - click passes them by name
@@ -58,7 +62,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     params: tuple[str, ...],
     start: str,
     test: bool,
-    replace: bool,
+    replaces: bool,
     dry_run: bool,
     server: ServerOptions,
 ) -> int:
@@ -76,25 +80,34 @@ def command(  # noqa: PLR0917 - click passes them by name
     from logyard.bus.drains import DrainSpec
 
     spec = DrainSpec(name, uri, stream_choice(keys), _params(params, format_), _start(start), filter=_filter(filter_))
-    return run_async(_dry(server, spec) if dry_run else _add(server, spec, test, replace))
+    return run_async(_dry(server, spec) if dry_run else _add(server, spec, test, replaces))
 
 
 def _filter(text: str) -> str:
-    """The filter in its normal form."""
-    if not text.strip():
-        return ""
-    from logyard.filters import compile_filter
+    """The filter, understood before anything is connected to."""
+    if text.strip():
+        from logyard.bus.filters import names_in
 
-    return compile_filter(text).text
+        names_in(text)
+    return text.strip()
+
+
+async def _filled_in(server: Server, spec: DrainSpec) -> DrainSpec:
+    """The drain with its filter's normal form: saved filters may change, and drains must not change with them."""
+    if not spec.filter:
+        return spec
+    from logyard.bus.filters import filled_in
+
+    return replace(spec, filter=await filled_in(server, spec.filter))
 
 
 async def _dry(server: ServerOptions, spec: DrainSpec) -> int:
     from logyard.definition import check_definition
     from logyard_cli.dry_run import dry_run
 
-    check_definition(spec)
+    check_definition(replace(spec, filter=""))
     async with server.connect() as connected:
-        return await dry_run(connected, spec)
+        return await dry_run(connected, await _filled_in(connected, spec))
 
 
 def _params(texts: tuple[str, ...], format_: str | None) -> dict[str, str]:
@@ -119,7 +132,7 @@ def _start(text: str) -> str:
     return str(parse_moment(text, datetime.now().astimezone()) // 1_000_000)
 
 
-async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replace: bool) -> int:
+async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replaces: bool) -> int:
     from logyard.bus.catalogue import stream_keys
     from logyard.bus.drains import add_drain, get_drains
     from logyard.definition import check_definition
@@ -127,13 +140,14 @@ async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replace: bool
     from logyard.secret import exposed
     from logyard_cli.trial import try_drain
 
-    missing = check_definition(spec)
+    missing = check_definition(replace(spec, filter=""))
     for text in (spec.uri, *spec.params.values()):
         for warning in exposed(text):
             say(f"warning: {warning}")
     async with server.connect() as connected:
+        spec = await _filled_in(connected, spec)
         existing = (await get_drains(connected)).get(spec.name)
-        if existing is not None and not replace:
+        if existing is not None and not replaces:
             raise UsageError(
                 f"there is a drain {spec.name!r} already ({existing.shown}); change it with --replace,"
                 f' or remove it with "logyard drain rm {spec.name}"'
@@ -146,7 +160,7 @@ async def _add(server: ServerOptions, spec: DrainSpec, test: bool, replace: bool
             except DrainError as error:
                 say(f"{spec.shown}: {spec.mask(str(error))}; nothing was changed (--no-test adds it all the same)")
                 return NO_SERVER if isinstance(error, NotConnected) else USAGE
-        stored = await add_drain(connected, spec, replace_existing=replace)
+        stored = await add_drain(connected, spec, replace_existing=replaces)
         streams = [key for key in await stream_keys(connected) if stored.selects(key)]
     click.echo(f"drain {stored.name} {'changed' if existing else 'added'}: {stored.shown}")
     if stored.keys and not streams:

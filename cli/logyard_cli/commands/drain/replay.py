@@ -67,9 +67,9 @@ def command(
     if until_ms is not None and until_ms < since_ms:
         raise UsageError(f"--until {until} is before --since {since}")
     if filter_.strip():
-        from logyard.filters import compile_filter
+        from logyard.bus.filters import names_in
 
-        filter_ = compile_filter(filter_).text
+        names_in(filter_)
     request = ReplayRequest(
         name, "records", since_ms=since_ms, until_ms=until_ms, keys=stream_choice(keys), filter=filter_.strip(),
         detached=detach,
@@ -90,6 +90,10 @@ async def _replay(server: ServerOptions, request: ReplayRequest, keys: tuple[str
     async with server.connect() as connected:
         spec = await get_drain(connected, request.drain)
         await refuse_unready(connected, spec)
+        if request.filter:
+            from logyard.bus.filters import filled_in
+
+            request = replace(request, filter=await filled_in(connected, request.filter))
         streams = [key for key in await stream_keys(connected) if spec.selects(key)]
         if request.keys and not any(key_matches(key, request.keys) for key in streams):
             say(f"drain {spec.name} takes no stream that matches {' or '.join(keys)}")
