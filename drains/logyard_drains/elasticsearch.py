@@ -19,9 +19,9 @@ from logyard_drains.elasticsearch_answers import all_created, judge
 from logyard_drains.elasticsearch_bulk import bulk_lines
 from logyard_drains.elasticsearch_cluster import Cluster, open_cluster
 from logyard_drains.elasticsearch_conflicts import explained
-from logyard_drains.elasticsearch_gzip import gzipped
 from logyard_drains.elasticsearch_names import IndexName, data_stream, index_pattern
 from logyard_drains.elasticsearch_template import is_ours, needs_installing, template, template_name
+from logyard_drains.http_compression import gzipped
 from logyard_drains.tls_socket import TlsSettings, make_context
 
 if TYPE_CHECKING:

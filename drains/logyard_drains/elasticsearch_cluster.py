@@ -19,16 +19,15 @@ from logyard import __version__
 from logyard.errors import DrainError, NotConnected, Permanent
 from logyard.secret import Secret
 from logyard_drains.elasticsearch_answers import one_line, request_failure
+from logyard_drains.http_body import body_of
 from logyard_drains.stream_socket import address_text
 from logyard_drains.tls_socket import tls_failure
 
 if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
     from elasticsearch import AsyncElasticsearch, TransportError
 
 __all__ = ["Answer", "Cluster", "open_cluster"]
 
-_PIECE = 256 * 1024
 _BULK = "application/x-ndjson"
 _JSON = "application/json"
 _PRODUCT = "x-elastic-product"
@@ -95,7 +94,7 @@ class Cluster:
             headers["content-encoding"] = encoding
         try:
             answer = await self._transport.perform_request(
-                method, target, body=_payload(body) if body else None, headers=headers
+                method, target, body=body_of(body) if body else None, headers=headers
             )
         except TransportError as error:
             failure = error
@@ -180,32 +179,6 @@ def _reason(error: TransportError) -> str:
             return os.strerror(found.errno) if found.errno > 0 else found.strerror or "the name cannot be resolved"
     text = one_line(str(error.message))
     return "the connection broke" if text in ("", "None") else text
-
-
-def _payload(pieces: Sequence[bytes]) -> Any:
-    """A body that is written piece by piece, so that other tasks have their turn, and copied nowhere."""
-    from aiohttp.payload import Payload
-
-    class Body(Payload):
-        _autoclose = True
-
-        @property
-        def size(self) -> int:
-            return sum(map(len, pieces))
-
-        def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-            return b"".join(pieces).decode(encoding, errors)
-
-        async def write(self, writer: AbstractStreamWriter) -> None:
-            for piece in pieces:
-                view = memoryview(piece)
-                for start in range(0, len(view), _PIECE):
-                    await writer.write(view[start : start + _PIECE])
-
-        async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-            await self.write(writer)
-
-    return Body(pieces)
 
 
 @asynccontextmanager

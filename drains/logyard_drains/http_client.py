@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +20,7 @@ from logyard.errors import DrainError, NotConnected, UsageError
 from logyard.secret import Secret
 from logyard_drains.http_answer import Answer, Masking, StatusCodes, failure
 from logyard_drains.http_auth import authorization, own_headers
+from logyard_drains.http_body import body_of
 from logyard_drains.http_compression import COMPRESSIONS, Compression, compressed
 from logyard_drains.stream_socket import CONNECT_TIMEOUT, address_text, connect, tune
 from logyard_drains.tls_socket import PARAMETERS as TLS_PARAMETERS
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import ssl
 
     from aiohttp import ClientResponse, ClientSession
-    from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.payload import Payload
 
 __all__ = ["PARAMETERS", "TLS_PARAMETERS", "Endpoint", "HttpClient", "open_endpoint"]
 
@@ -41,7 +40,6 @@ IN_FLIGHT = 4
 MOST_IN_FLIGHT = 64
 _ANSWER = 64 * 1024
 """Bytes of an answer that are read; a connection with more in it is not used again."""
-_PIECE = 256 * 1024
 _DNS_SECONDS = 10
 _LOOK_AT_FILES = 5.0
 _TURNS = 10
@@ -270,7 +268,7 @@ class HttpClient:
             async with self._session.request(
                 self.endpoint.method,
                 self._url,
-                data=_body_class()(packed),
+                data=body_of([packed]),
                 headers=self._headers,
                 allow_redirects=False,
                 ssl=True if context is None else context,
@@ -326,35 +324,6 @@ async def _read(response: ClientResponse) -> Answer:
 
 
 @cache
-def _body_class() -> Callable[[bytes], Payload]:
-    """A payload that is written piece by piece, so that other tasks have their turn, and copied nowhere.
-
-    aiohttp's own for bytes writes all at once, and the one for files copies.
-    """
-    from aiohttp.payload import Payload
-
-    class Body(Payload):
-        _autoclose = True
-
-        def __init__(self, data: bytes) -> None:
-            super().__init__(data)
-            self._size = len(data)
-
-        def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-            data: bytes = self._value
-            return data.decode(encoding, errors)
-
-        async def write(self, writer: AbstractStreamWriter) -> None:
-            view = memoryview(self._value)
-            for start in range(0, len(view), _PIECE):
-                await writer.write(view[start : start + _PIECE])
-
-        async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-            await self.write(writer)
-
-    return Body
-
-
 class _Certificates:
     """The TLS context; made anew when a file has changed, so that the next connection uses what is there then."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import zstandard
 
-__all__ = ["COMPRESSIONS", "Compression", "compress", "compressed"]
+__all__ = ["COMPRESSIONS", "Compression", "compress", "compressed", "gzipped"]
 
 Compression = Literal["none", "gzip", "zstd"]
 COMPRESSIONS: tuple[Compression, ...] = ("none", "gzip", "zstd")
@@ -18,6 +19,8 @@ COMPRESSIONS: tuple[Compression, ...] = ("none", "gzip", "zstd")
 _LEVEL = 1
 _INLINE = 8 * 1024
 """Bytes up to which compressing takes less time than asking a thread to do it."""
+_WINDOW = 31
+"""As zlib names it: gzip's header around the largest window."""
 _threads = threading.local()
 
 
@@ -38,6 +41,21 @@ async def compressed(body: bytes, how: Compression) -> bytes:
     if how == "none" or len(body) <= _INLINE:
         return compress(body, how)
     return await asyncio.to_thread(compress, body, how)
+
+
+async def gzipped(pieces: Sequence[bytes]) -> list[bytes]:
+    """The pieces as one gzip stream, in pieces: Elasticsearch reads only the first of several streams."""
+    if sum(map(len, pieces)) <= _INLINE:
+        return _gzip(pieces)
+    return await asyncio.to_thread(_gzip, pieces)
+
+
+def _gzip(pieces: Sequence[bytes]) -> list[bytes]:
+    from isal import isal_zlib
+
+    compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _WINDOW)
+    packed = [compressor.compress(piece) for piece in pieces]
+    return [part for part in (*packed, compressor.flush()) if part]
 
 
 def _zstd() -> zstandard.ZstdCompressor:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import zstandard
 
-from logyard_drains.http_compression import Compression, compress, compressed
+from logyard_drains.http_compression import Compression, compress, compressed, gzipped
 
 BODIES = [b"%d " % number * (number * 3000) for number in range(60)]
 
@@ -33,3 +34,13 @@ def test_bodies_survive_threads_that_compress_at_once(how: Compression) -> None:
 async def test_small_and_large_bodies_survive(how: Compression) -> None:
     packed = await asyncio.gather(*(compressed(body, how) for body in BODIES))
     assert [plain(body, how) for body in packed] == BODIES
+
+
+@pytest.mark.parametrize("pieces", [[b"x"], [b"a\n", b"b\n"], [b"line %d\n" % number * 5000 for number in range(9)]])
+async def test_pieces_become_one_stream(pieces: list[bytes]) -> None:
+    packed = b"".join(await gzipped(pieces))
+    assert gzip.decompress(packed) == b"".join(pieces)
+    first = zlib.decompressobj(31)
+    assert first.decompress(packed) == b"".join(pieces), "all of it is in the first stream"
+    assert first.eof
+    assert not first.unused_data
