@@ -25,7 +25,7 @@ def refused(*args: str) -> str:
         (["--since", "5 minutes"], "write 5m"),
         (["--until", "soon"], "--until 'soon' is no point in time: write 10m, 2h, 1d, 14:30"),
         (["--since", "2099-01-01"], "--since '2099-01-01' lies in the future"),
-        (["--since", "1h", "--until", "2h"], "--since 1h is not before --until 2h"),
+        (["--since", "1h", "--until", "2h"], "--until 2h is not after --since 1h"),
         (["--since", "1h", "--until", "1m", "-f"], "--until ends by itself and -f never does: give one of them"),
         (["--timezone", "Europe/Berln"], "there is no time zone 'Europe/Berln'; did you mean Europe/Berlin"),
         (["--tz", "Tokyo", "--utc"], "--utc and --timezone name two zones: give one of them"),

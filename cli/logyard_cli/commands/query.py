@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from logyard.errors import UsageError
-from logyard_cli.colour import colour_option
-from logyard_cli.complete import field_names, filter_words, stream_names, zone_names
+from logyard_cli.complete import filter_words, stream_names
 from logyard_cli.exits import INTERRUPTED, run_async
 from logyard_cli.filterarg import FilterCommand
-from logyard_cli.moments import parse_moment
 from logyard_cli.options import ServerOptions, server_options
+from logyard_cli.viewing import around, limits, output_of, view_options, zone_of
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
     from logyard_cli.query import QueryOptions
 
 __all__ = ["command"]
-
-_OUTPUTS = ("pretty", "json", "raw", "text", "logfmt", "csv")
-_WITHOUT_FIELDS = {"raw", "text", "template"}
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -48,30 +41,11 @@ def _which(function: _Function) -> _Function:
 
 
 def _how(function: _Function) -> _Function:
-    """Options that say how it looks."""
+    """Options that say how it looks, beside `view_options`."""
     for add in (
-        colour_option,
         click.option("--pager/--no-pager", default=True, help="Long output on a terminal goes through $PAGER."),
-        click.option("--node/--no-node", default=None, help="Say on which node a line was written."),
-        click.option("--utc", is_flag=True, help="Times in UTC (always so when not on a terminal)."),
-        click.option("--timezone", "--tz", metavar="NAME", shell_complete=zone_names,
-            help="Zone of times and days: Europe/Berlin."),
-        click.option("--highlight", metavar="WORD|RE", multiple=True, help="Mark it; may be repeated."),
-        click.option("-C", "--context", metavar="N", type=click.IntRange(0, 10_000), help="N lines before and after."),
-        click.option("-B", "--before", metavar="N", type=click.IntRange(0, 10_000), help="N lines before each."),
-        click.option("-A", "--after", metavar="N", type=click.IntRange(0, 10_000), help="N lines after each."),
-        click.option("--hide", metavar="F,F", multiple=True, shell_complete=field_names,
-            help="Without these fields."),
-        click.option("--fields", metavar="F,F", multiple=True, shell_complete=field_names,
-            help="Only these fields: status,user.id"),
-        click.option("-x", "--expanded", is_flag=True, help="One field a line."),
-        click.option("--template", metavar="T", help="A line of your own: '{time} {app} {json.user.id|text}'."),
         click.option("--chart", is_flag=True, help="Draw what count, stats or top give."),
-        click.option(
-            "-o", "--output", type=click.Choice(_OUTPUTS), default=None,
-            help="pretty: for eyes; json, logfmt, csv: for programs; raw and text: lines.  [default: pretty]",
-        ),
-    ):  # fmt: skip
+    ):
         function = add(function)
     return function
 
@@ -80,6 +54,7 @@ def _how(function: _Function) -> _Function:
 @click.argument("words", metavar="'FILTER | PIPES'", nargs=-1, required=True, shell_complete=filter_words)
 @_which
 @_how
+@view_options
 @server_options
 def command(words: tuple[str, ...], server: ServerOptions, **given: Any) -> int:
     """Search what is stored: lines in order of time, or what is counted of them.
@@ -111,10 +86,10 @@ def _options(text: str, given: dict[str, Any]) -> QueryOptions:
     from logyard_cli.query import QueryOptions
     from logyard_cli.screen import TailOptions
 
-    zone, utc = _zone(given["timezone"], given["utc"])
-    since_ns, until_ns = _limits(given["since"], given["until"], zone, utc)
-    output = _output(given)
-    both = given["context"] or 0
+    zone, utc = zone_of(given["timezone"], given["utc"])
+    since_ns, until_ns = limits(given["since"], given["until"], zone, utc)
+    output = output_of(given)
+    before, after = around(given)
     view = TailOptions(
         streams=given["streams"],
         last=_number(given["last"]),
@@ -124,8 +99,8 @@ def _options(text: str, given: dict[str, Any]) -> QueryOptions:
         output=output,
         template=given["template"] or "",
         fields=make_fields(given["fields"], given["hide"]),
-        before=both if given["before"] is None else given["before"],
-        after=both if given["after"] is None else given["after"],
+        before=before,
+        after=after,
         highlight=given["highlight"],
         color=given["color"],
         utc=utc,
@@ -135,57 +110,12 @@ def _options(text: str, given: dict[str, Any]) -> QueryOptions:
     return QueryOptions(text, view, chart=given["chart"], pager=given["pager"])
 
 
-def _limits(since: str | None, until: str | None, zone: tzinfo | None, utc: bool) -> tuple[int | None, int | None]:
-    from datetime import UTC
-
-    from logyard_cli.zones import ThisMachine
-
-    # Times of day are meant in the zone in which times are shown.
-    shown = UTC if utc else None if isinstance(zone, ThisMachine) else zone
-    now = datetime.now(UTC).astimezone(shown)
-    since_ns = None if since is None else parse_moment(since, now, "--since")
-    until_ns = None if until is None else parse_moment(until, now, "--until")
-    if since_ns is not None and until_ns is not None and since_ns >= until_ns:
-        raise UsageError(f"--until {until} is not after --since {since}: there is nothing in between")
-    return since_ns, until_ns
-
-
 def _number(text: str | None) -> int | None:
     if text is None or text == "all":
         return None
     if not text.isdecimal() or not int(text):
         raise UsageError(f"-n {text}: give a number of lines from 1 on, or all")
     return int(text)
-
-
-def _output(given: dict[str, Any]) -> str:
-    asked = [f"-o {given['output']}"] if given["output"] not in {None, "pretty"} else []
-    asked += ["-x"] if given["expanded"] else []
-    asked += ["--template"] if given["template"] is not None else []
-    if len(asked) > 1:
-        raise UsageError(f"{' and '.join(asked)} do not go together: each is a format of its own")
-    output = "template" if given["template"] is not None else "expanded" if given["expanded"] else given["output"]
-    if given["template"] == "":
-        raise UsageError("--template is empty: write for example '{time} {app} {text}'")
-    if output in _WITHOUT_FIELDS and (given["fields"] or given["hide"]):
-        option = "--fields" if given["fields"] else "--hide"
-        raise UsageError(f"{option} goes with -o pretty, json, logfmt or csv, and with -x, but not with {asked[0]}")
-    if output in {"json", "logfmt", "csv"} and given["highlight"]:
-        raise UsageError(f"--highlight is for eyes: it goes with -o pretty, raw and text, but not with {asked[0]}")
-    return output or "pretty"
-
-
-def _zone(name: str | None, utc: bool) -> tuple[tzinfo | None, bool]:
-    if name is None:
-        return None, utc
-    if utc:
-        raise UsageError("--utc and --timezone name two zones: give one of them")
-    from datetime import UTC
-
-    from logyard_cli.zones import parse_zone
-
-    zone = parse_zone(name)
-    return zone, zone is UTC
 
 
 async def _query(server: ServerOptions, options: QueryOptions) -> int:

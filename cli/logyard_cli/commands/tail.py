@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from logyard.errors import UsageError
-from logyard_cli.colour import colour_option
-from logyard_cli.complete import field_names, filter_words, stream_names, zone_names
+from logyard_cli.complete import filter_words, stream_names
 from logyard_cli.exits import INTERRUPTED, run_async, say
-from logyard_cli.moments import parse_moment
 from logyard_cli.options import ServerOptions, server_options
+from logyard_cli.viewing import around, limits, output_of, view_options, zone_of
 
 if TYPE_CHECKING:
     from logyard_cli.tail import TailOptions
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _LAST = 10
-_OUTPUTS = ("pretty", "json", "raw", "text", "logfmt", "csv")
-_WITHOUT_FIELDS = {"raw", "text", "template"}
-_UNMARKED = {"json", "logfmt", "csv"}
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -71,56 +66,12 @@ def _when(function: _Function) -> _Function:
     return function
 
 
-def _how(function: _Function) -> _Function:
-    """Options that say how it looks."""
-    for add in (
-        colour_option,
-        click.option("--spark", is_flag=True, help="A line at the bottom with the rate by severity."),
-        click.option(
-            "--node/--no-node", default=None, help="Say on which node a line was written.  [default: if several]"
-        ),
-        click.option("--utc", is_flag=True, help="Times in UTC (always so when not on a terminal)."),
-        click.option(
-            "--timezone", "--tz", metavar="NAME", shell_complete=zone_names,
-            help="Times in a zone: Europe/Berlin, +02:00, local.",
-        ),
-        click.option(
-            "--highlight", metavar="WORD|RE", multiple=True,
-            help="Mark a word or a regular expression; may be repeated. What a filter looks for is marked anyway.",
-        ),
-        click.option("-C", "--context", metavar="N", type=click.IntRange(0, 10_000), help="The same before and after."),
-        click.option("-B", "--before", metavar="N", type=click.IntRange(0, 10_000), help="N lines before each."),
-        click.option(
-            "-A", "--after", metavar="N", type=click.IntRange(0, 10_000),
-            help="With each line that passes the N lines of its source after it, live too.",
-        ),
-        click.option(
-            "--hide", metavar="F,F", multiple=True, shell_complete=field_names,
-            help="Without these fields; of the pretty view also time, source, level and text.",
-        ),
-        click.option(
-            "--fields", metavar="F,F", multiple=True, shell_complete=field_names,
-            help="Only these fields: status,user.id",
-        ),
-        click.option("-x", "--expanded", is_flag=True, help="One field a line."),
-        click.option(
-            "--template", metavar="T", help="A line of your own: '{time} {app}.{instance} {json.user.id|text}'."
-        ),
-        click.option(
-            "-o", "--output", type=click.Choice(_OUTPUTS),
-            help="pretty: for eyes; json, logfmt, csv: everything known about each line; raw: the line alone;"
-            " text: as the text format.  [default: pretty]",
-        ),
-    ):  # fmt: skip
-        function = add(function)
-    return function
-
-
 @click.command()
 @click.argument("streams", metavar="[STREAM]...", nargs=-1, shell_complete=stream_names)
 @_which
 @_when
-@_how
+@click.option("--spark", is_flag=True, help="A line at the bottom with the rate by severity.")
+@view_options
 @server_options
 def command(streams: tuple[str, ...], server: ServerOptions, **given: Any) -> int:
     """Show the last lines of streams, in order of time, and follow them live.
@@ -149,14 +100,14 @@ def _options(streams: tuple[str, ...], given: dict[str, Any]) -> TailOptions:
     from logyard_cli.chosen import make_fields
     from logyard_cli.screen import TailOptions
 
-    since_ns, until_ns = _limits(given["since"], given["until"])
+    zone, utc = zone_of(given["timezone"], given["utc"])
+    since_ns, until_ns = limits(given["since"], given["until"], zone, utc)
     follow = given["follow"]
     if until_ns is not None and follow:
         raise UsageError("--until ends by itself and -f never does: give one of them")
-    output = _output(given)
-    before, after = _around(given)
-    _check_together(given, output, follow is not False and until_ns is None, before or after)
-    zone, utc = _zone(given["timezone"], given["utc"])
+    output = output_of(given)
+    before, after = around(given)
+    _check_together(given, follow is not False and until_ns is None, before or after)
     return TailOptions(
         streams=streams,
         excluded=given["excluded"],
@@ -182,15 +133,6 @@ def _options(streams: tuple[str, ...], given: dict[str, Any]) -> TailOptions:
     )
 
 
-def _limits(since: str | None, until: str | None) -> tuple[int | None, int | None]:
-    now = datetime.now().astimezone()
-    since_ns = None if since is None else parse_moment(since, now, "--since")
-    until_ns = None if until is None else parse_moment(until, now, "--until")
-    if since_ns is not None and until_ns is not None and since_ns >= until_ns:
-        raise UsageError(f"--since {since} is not before --until {until}: there is nothing in between")
-    return since_ns, until_ns
-
-
 def _number(text: str | None, *, limited: bool) -> int | None:
     if text is None:
         return None if limited else _LAST
@@ -201,59 +143,15 @@ def _number(text: str | None, *, limited: bool) -> int | None:
     return int(text)
 
 
-def _output(given: dict[str, Any]) -> str:
-    asked = [
-        name
-        for name, said in (
-            (f"-o {given['output']}", given["output"]),
-            ("-x", given["expanded"] and given["output"] != "pretty"),
-            ("--template", given["template"] is not None),
-        )
-        if said
-    ]
-    if len(asked) > 1:
-        raise UsageError(f"{' and '.join(asked)} do not go together: each is a format of its own")
-    if given["template"] is not None:
-        if not given["template"]:
-            raise UsageError("--template is empty: write for example '{time} {stream} {text}'")
-        return "template"
-    return "expanded" if given["expanded"] else given["output"] or "pretty"
-
-
-def _around(given: dict[str, Any]) -> tuple[int, int]:
-    both = given["context"] or 0
-    before = both if given["before"] is None else given["before"]
-    return before, both if given["after"] is None else given["after"]
-
-
-def _check_together(given: dict[str, Any], output: str, follows: bool, around: int) -> None:
+def _check_together(given: dict[str, Any], follows: bool, lines_around: int) -> None:
     import sys
 
-    if output in _WITHOUT_FIELDS and (given["fields"] or given["hide"]):
-        option = "--fields" if given["fields"] else "--hide"
-        shown = "--template" if output == "template" else f"-o {output}"
-        raise UsageError(f"{option} goes with -o pretty, json, logfmt or csv, and with -x, but not with {shown}")
-    if output in _UNMARKED and given["highlight"]:
-        raise UsageError(f"--highlight is for eyes: it goes with -o pretty, raw and text, but not with -o {output}")
-    if around and not (given["filters"] or given["include"] or given["exclude"]):
+    if lines_around and not (given["filters"] or given["include"] or given["exclude"]):
         raise UsageError("-A, -B and -C show what is around lines that pass: say which with -e, --include or --exclude")
     if given["spark"] and not follows:
         raise UsageError("--spark shows the rate of what comes: it needs to follow, without -F and --until")
     if given["spark"] and not sys.stdout.isatty():
         raise UsageError("--spark draws on a terminal, and standard output is none")
-
-
-def _zone(name: str | None, utc: bool) -> tuple[Any, bool]:
-    if name is None:
-        return None, utc
-    if utc:
-        raise UsageError("--utc and --timezone name two zones: give one of them")
-    from datetime import UTC
-
-    from logyard_cli.zones import parse_zone
-
-    zone = parse_zone(name)
-    return zone, zone is UTC
 
 
 async def _tail(server: ServerOptions, options: TailOptions) -> int:
