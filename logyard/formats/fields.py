@@ -20,6 +20,7 @@ __all__ = [
     "as_text",
     "free_name",
     "instance_number",
+    "is_utf8",
     "json_objects",
     "message_of",
     "readable_lines",
@@ -46,12 +47,13 @@ def readable_lines(selection: Selection) -> list[bytes]:
     """The selected records as valid UTF-8: what is none is replaced by U+FFFD."""
     lines = selection.lines
     block = selection.batch.block
-    if block.isascii() or (selection.batch.separator.isascii() and _is_utf8(block)):
+    if block.isascii() or (selection.batch.separator.isascii() and is_utf8(block)):
         return lines
-    return [line if _is_utf8(line) else line.decode(errors="replace").encode() for line in lines]
+    return [line if is_utf8(line) else line.decode(errors="replace").encode() for line in lines]
 
 
-def _is_utf8(text: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
+    """Whether the text is valid UTF-8."""
     try:
         text.decode()
     except UnicodeDecodeError:

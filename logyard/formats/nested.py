@@ -8,7 +8,7 @@ from typing import Any
 from logyard.batch import Batch, Selection
 from logyard.derive import rfc3339
 from logyard.formats.fields import instance_number
-from logyard.formats.objects import gather, json_strings, plain_objects
+from logyard.formats.objects import gather, json_strings, only_objects, plain_objects
 from logyard.formats.splice import is_partial, members
 
 __all__ = ["NestedFormat"]
@@ -32,10 +32,9 @@ class NestedFormat:
         if not selection.count:
             return b""
         known = b"{" + members(_known(selection.batch))
+        if not is_partial(selection) and (lines := only_objects(selection)) is not None:
+            return _joined(known + b',"json":', lines)
         groups = plain_objects(selection)
-        if len(groups) == 1 and groups[0].is_object and not is_partial(selection):
-            start = known + b',"json":'
-            return _joined(start, groups[0].lines)
         pieces = gather(
             selection.count,
             groups,

@@ -16,10 +16,10 @@ import msgspec
 import orjson
 
 from logyard.batch import Selection
-from logyard.formats.fields import LEVELS, as_object, readable_lines
+from logyard.formats.fields import LEVELS, as_object, is_utf8, readable_lines
 from logyard.formats.shapes import Shape, decode_each, find_shape
 
-__all__ = ["Group", "divide", "gather", "json_strings", "normalised", "plain_objects"]
+__all__ = ["Group", "divide", "gather", "json_strings", "normalised", "only_objects", "plain_objects"]
 
 _BRACE = ord("{")
 _SPACE = b" \t\r\n"
@@ -112,6 +112,26 @@ def divide(selection: Selection) -> list[Group]:
 def plain_objects(selection: Selection) -> list[Group]:
     """As `divide`, in two groups at most: objects and texts. Costs half as much, and tells of no shape."""
     return _divided(selection, 0)
+
+
+def only_objects(selection: Selection) -> list[bytes] | None:
+    """The selected records when each is one whole JSON object on a line, as `plain_objects` finds them, but cheaper.
+
+    White space around an object is kept. None wherever it takes a closer look.
+    """
+    block = selection.batch.block
+    if selection.batch.separator != b"\n" or b"\r" in block or not (block.isascii() or is_utf8(block)):
+        return None
+    lines = selection.lines
+    if not lines or max(map(len, lines)) > 2 * LEVELS:
+        return None
+    try:
+        # Each line alone, up to its end: a decoder takes nothing behind an object but white space.
+        for _ in map(_any_object, lines):
+            pass
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return lines
 
 
 def _divided(selection: Selection, rounds: int) -> list[Group]:

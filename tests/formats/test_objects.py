@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logyard.batch import Selection
-from logyard.formats.objects import divide, gather, normalised
+from logyard.formats.objects import divide, gather, normalised, only_objects, plain_objects
 from tests.formats.json_lines import HOSTILE, lines, read_strictly, strictly_object
 from tests.formats.sample_batches import batch_of, whole
 
@@ -66,6 +66,27 @@ def test_a_hostile_line_among_good_ones_changes_nothing_for_them(line: bytes, pl
     found = objects(whole(*SHAPED[:place], line, *SHAPED[place:]))
     assert found.pop(place) == (objects(whole(line)) == [True])
     assert found == [True] * 40
+
+
+@given(lines)
+def test_lines_are_only_objects_when_a_closer_look_finds_nothing_else(records: list[bytes]) -> None:
+    for selection in (whole(*records), *map(whole, records)):
+        found = only_objects(selection)
+        if found is not None:
+            (group,) = plain_objects(selection)
+            assert group.is_object
+            assert list(map(bytes.strip, found)) == list(map(bytes.strip, group.lines))
+
+
+def test_lines_of_a_program_are_taken_for_objects_without_a_closer_look() -> None:
+    assert only_objects(whole(*SHAPED)) == SHAPED
+    assert only_objects(Selection(batch_of(*SHAPED, b"text"), [3, 5])) == [SHAPED[3], SHAPED[5]]
+
+
+@pytest.mark.parametrize("line", [line for line in HOSTILE if not strictly_object(line)])
+def test_one_line_that_is_no_object_is_noticed(line: bytes) -> None:
+    for place in (0, 20, 40):
+        assert only_objects(whole(*SHAPED[:place], line, *SHAPED[place:])) is None
 
 
 def test_lines_of_a_program_have_a_shape_with_one_bad_line_between_them_and_with_escapes() -> None:
