@@ -14,6 +14,7 @@ from urllib.parse import quote
 from logyard.batch import Selection
 from logyard.drain import Context, DrainURI, Limits, Receipt
 from logyard.errors import PartialFailure, Permanent, TooLarge, UsageError
+from logyard.formats.splice import Documents, offsets
 from logyard.secret import Secret
 from logyard_drains.elasticsearch_answers import all_created, judge
 from logyard_drains.elasticsearch_bulk import bulk_lines
@@ -31,7 +32,6 @@ __all__ = ["Config", "configure", "open"]
 
 PORT = 9200
 TIMEOUT = 60.0
-_TIME_FIELDS = {"ecs": "@timestamp", "json": "time"}
 _FILTER = "filter_path=errors,items.*.status,items.*.error"
 _PARAMETERS = (
     "api_key", "bearer", "bulk_bytes", "bulk_records", "compression", "format", "in_flight", "index", "linger",
@@ -197,7 +197,7 @@ async def _install(cluster: Cluster, config: Config, *, dry: bool) -> None:
 
 
 class _Encoder(Protocol):
-    def encode(self, selection: Selection, *, normalise: bool = False) -> list[bytes]:
+    def documents(self, selection: Selection, normalise: bool = False) -> Documents:
         """One JSON object for each record; ``normalise``: no name occurs twice in any of them."""
 
 
@@ -217,9 +217,12 @@ class _Json:
 
     format: Format
 
-    def encode(self, selection: Selection, *, normalise: bool = False) -> list[bytes]:
+    def documents(self, selection: Selection, normalise: bool = False) -> Documents:
         del normalise
-        return self.format.encode(selection)
+        made = self.format.encode(selection)
+        # Each begins with the record's time.
+        stamps = [document[len(b'{"time":"') :].partition(b'"')[0] for document in made]
+        return Documents(len(made), (made,), stamps, offsets(selection))
 
 
 class ElasticsearchDrain:
@@ -230,7 +233,6 @@ class ElasticsearchDrain:
         self._cluster = cluster
         self._name = config.index
         self._encoder = _encoder(config.format)
-        self._time_field = _TIME_FIELDS[config.format]
         self._gzip = config.gzip
         # The servers give up before we do, so that they can still say what they were waiting for.
         wait = f"timeout={max(1, int(config.limits.timeout * 0.6))}s"
@@ -268,10 +270,11 @@ class ElasticsearchDrain:
         self, records: Sequence[Selection], *, normalise: bool
     ) -> tuple[dict[int, str], dict[int, str], dict[int, str]] | None:
         """One request: None when it took everything, else the refused, those for another time, and the rewritable."""
-        documents = [self._encoder.encode(selection, normalise=normalise) for selection in records]
+        documents = [self._encoder.documents(selection, normalise) for selection in records]
         body = [
-            bulk_lines(selection, made, self._name, self._time_field)
+            part
             for selection, made in zip(records, documents, strict=True)
+            for part in bulk_lines(selection.batch, made, self._name)
         ]
         if self._gzip:
             body = await gzipped(body)
@@ -284,7 +287,7 @@ class ElasticsearchDrain:
             raise Permanent(f"{self._cluster.name}: {verdicts.failing}")
         if verdicts.too_large is not None:
             raise TooLarge(f"{self._cluster.name}: {verdicts.too_large}")
-        flat = [document for made in documents for document in made]
+        flat = [document for made in documents for document in made.written()] if verdicts.refused else []
         refused = {at: explained(reason, flat[at]) for at, reason in verdicts.refused.items()}
         return refused, verdicts.again, verdicts.rewritable
 

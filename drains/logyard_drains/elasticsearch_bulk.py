@@ -6,53 +6,35 @@ from collections.abc import Sequence
 
 import orjson
 
-from logyard.batch import Batch, Selection
+from logyard.batch import Batch
+from logyard.formats.splice import Documents
 from logyard_drains.elasticsearch_names import IndexName
 
 __all__ = ["bulk_lines"]
 
-_REST = b'%d"}}\n%b\n'
 
-
-def bulk_lines(selection: Selection, documents: Sequence[bytes], name: IndexName, time_field: str) -> bytes:
-    """Every document with its action before it, each line ended by a newline.
+def bulk_lines(batch: Batch, documents: Documents, name: IndexName) -> list[bytes]:
+    """Every document with its action before it, each line ended by a newline; in parts of some ten thousand bytes.
 
     The action is ``create`` with the record's identity as ``_id``: what arrives again is refused as a duplicate and
     is there once.
 
     Args:
-        selection: at least one record.
-        documents: for each of its records one JSON object without a newline that begins with ``time_field``.
+        batch: where the records are from.
+        documents: JSON objects without a newline.
         name: where they go.
-        time_field: the field with the record's time in ISO 8601, looked at only when the name holds a date.
     """
-    flat: list[int | bytes] = [0] * (2 * len(documents))
-    flat[::2] = selection.offsets()
-    flat[1::2] = documents
-    # One formatting for the whole batch: half of what joining its lines costs. Batches are not joined, for copying
-    # megabytes costs more than all of this.
-    return _forms(selection.batch, documents, name, time_field) % tuple(flat)
+    return documents.framed((_actions(batch, documents.stamps, name), documents.offsets, b'"}}\n'), b"\n")
 
 
-def _forms(batch: Batch, documents: Sequence[bytes], name: IndexName, time_field: str) -> bytes:
-    """The lines of a batch's documents, with a place for each offset and for each document."""
+def _actions(batch: Batch, stamps: Sequence[bytes], name: IndexName) -> bytes | list[bytes]:
+    """The documents' actions up to their records' offsets: one for all, or a column."""
     if not name.stamp:
-        return _action(name.of(batch), batch.origin) * len(documents)
-    head = b'{"%b":"' % time_field.encode()
-    end = len(head) + name.stamp
-    heads = [document[:end] for document in documents]
-    forms = {start: _action(name.of(batch, _stamp(start, head)), batch.origin) for start in set(heads)}
-    if len(forms) == 1:
-        return forms[heads[0]] * len(documents)
-    return b"".join([forms[start] for start in heads])
+        return _action(name.of(batch), batch.origin)
+    starts = [stamp[: name.stamp] for stamp in stamps]
+    actions = {start: _action(name.of(batch, start.decode()), batch.origin) for start in set(starts)}
+    return actions[starts[0]] if len(actions) == 1 else list(map(actions.__getitem__, starts))
 
 
 def _action(index: str, origin: str) -> bytes:
-    """The form of an action line and its document, with a place for the record's offset and one for the document."""
-    action = b'{"create":{"_index":%b,"_id":%b' % (orjson.dumps(index), orjson.dumps(f"{origin}:")[:-1])
-    return action.replace(b"%", b"%%") + _REST
-
-
-def _stamp(start: bytes, head: bytes) -> str:
-    assert start.startswith(head), "a document does not begin with its time"
-    return start[len(head) :].decode()
+    return b'{"create":{"_index":%b,"_id":%b' % (orjson.dumps(index), orjson.dumps(f"{origin}:")[:-1])

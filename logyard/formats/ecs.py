@@ -6,13 +6,16 @@ no application can make mappings explode (docs/formats.md has the table of names
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from logyard.batch import Batch, Selection
-from logyard.formats.moments import moments
+from logyard.derive import rfc3339
+from logyard.formats.moments import canonical, level_label, moments
 from logyard.formats.objects import Group, divide, gather, json_strings, normalised
-from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced
+from logyard.formats.splice import Documents, at, is_partial, members, offsets, origin, spliced
+from logyard.formats.told import Told, tell
 
 __all__ = ["ECS_VERSION", "EcsFormat"]
 
@@ -20,14 +23,17 @@ ECS_VERSION = "8.17.0"
 _DEPTH = 20
 """Levels of nesting that a ``flattened`` field takes unless its mapping says otherwise (``depth_limit``)."""
 
+_ROUNDS = 3
+"""How many kinds of objects are read at once."""
+
 
 class EcsFormat:
     """``ecs``: what logyard knows under ECS names, the record's message, and its own object under ``json``."""
 
     name = "ecs"
 
-    def encode(self, selection: Selection, normalise: bool = False) -> list[bytes]:
-        """One document for each selected record, on one line.
+    def documents(self, selection: Selection, normalise: bool = False) -> Documents:
+        """One document for each selected record, on one line, that begins with its time.
 
         Args:
             selection: the records.
@@ -38,46 +44,141 @@ class EcsFormat:
         documents = _documents(selection, normalise, {})
         if is_partial(selection):
             last = Selection(selection.batch, [selection.batch.count - 1])
-            documents[-1:] = _documents(last, normalise, {"partial": True})
+            marked = _documents(last, normalise, {"partial": True}).written()
+            documents = replace(documents, pieces=([*documents.written()[:-1], *marked],))
         return documents
+
+    def encode(self, selection: Selection, normalise: bool = False) -> list[bytes]:
+        """`documents`, written."""
+        return self.documents(selection, normalise).written()
 
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`."""
-        return b"\n".join((*self.encode(selection), b""))
+        return b"".join(self.documents(selection).framed((), b"\n"))
 
 
-def _documents(selection: Selection, normalise: bool, marks: dict[str, Any]) -> list[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Documents of records that are written alike.
+
+    Attributes:
+        group: the records.
+        stamps: their times.
+        middles: the bytes that stand between time and offset: severity, and what is known of all.
+        rest: the pieces that stand behind the offset.
+    """
+
+    group: Group
+    stamps: Sequence[bytes]
+    middles: Sequence[bytes]
+    rest: Sequence[bytes | Sequence[bytes]]
+
+    def pieces(self, ids: Sequence[bytes]) -> list[bytes | Sequence[bytes]]:
+        return [b'{"@timestamp":"', self.stamps, self.middles, ids, *self.rest]
+
+
+def _documents(selection: Selection, normalise: bool, marks: dict[str, Any]) -> Documents:
     if not selection.count:
-        return []
-    groups = divide(selection)
-    if normalise:
-        groups = [part for group in groups for part in _rewritten(group, selection.count)]
+        return Documents(0, (), (), ())
+    parts = _parts(selection, normalise, marks)
     ids = offsets(selection)
-    known = _known(selection.batch, marks)
-    made = [_of_group(group, at(ids, group.positions), selection.batch, known) for group in groups]
-    return gather(selection.count, groups, made)
+    if len(parts) == 1:
+        return Documents(selection.count, parts[0].pieces(ids), parts[0].stamps, ids)
+    groups = [part.group for part in parts]
+    written = [spliced(len(part.group.lines), *part.pieces(at(ids, part.group.positions))) for part in parts]
+    stamps = gather(selection.count, groups, [part.stamps for part in parts])
+    return Documents(selection.count, (gather(selection.count, groups, written),), stamps, ids)
 
 
-def _of_group(group: Group, ids: Sequence[bytes], batch: Batch, known: tuple[bytes, bytes]) -> list[bytes]:
+def _parts(selection: Selection, normalise: bool, marks: dict[str, Any]) -> list[_Part]:
+    batch = selection.batch
+    middle = _Middles(batch, marks)
+    if normalise:
+        groups = [part for group in divide(selection) for part in _rewritten(group, selection.count)]
+        return [_of_group(group, batch, middle) for group in groups]
+    parts: list[_Part] = []
+    left: Sequence[int] = range(selection.count)
+    for _ in range(_ROUNDS):
+        told, others = tell(_chosen(selection, left))
+        if told is None:
+            break
+        parts.append(_moved(_of_told(told, batch, middle), left, selection.count))
+        left = others if len(left) == selection.count else [left[place] for place in others]
+        if not left:
+            return parts
+    groups = divide(_chosen(selection, left))
+    return parts + [_moved(_of_group(group, batch, middle), left, selection.count) for group in groups]
+
+
+def _chosen(selection: Selection, places: Sequence[int]) -> Selection:
+    """The records at places of a selection."""
+    if len(places) == selection.count:
+        return selection
+    own = selection.positions
+    return Selection(selection.batch, places if own is None else [own[place] for place in places])
+
+
+def _moved(part: _Part, places: Sequence[int], total: int) -> _Part:
+    """The part of the selection that it was chosen from, at these places."""
+    if len(places) == total:
+        return part
+    positions = part.group.positions
+    moved = places if positions is None else [places[position] for position in positions]
+    return replace(part, group=replace(part.group, positions=moved))
+
+
+def _of_told(told: Told, batch: Batch, middle: _Middles) -> _Part:
+    group = Group(told.lines, told.places, True)
+    total = len(told.lines)
+    stamps = None
+    if not told.derived:
+        if told.times is None:
+            stamps = [rfc3339(batch.time_ns).encode()] * total
+        else:
+            stamps = canonical(told.times, batch.time_ns)
+    if stamps is None:
+        stamps, labels = moments(group, batch.time_ns)
+        middles = list(map(middle.__getitem__, labels))
+    elif told.levels is None:
+        middles = [middle[b""]] * total
+    else:
+        middles = list(map(middle.__getitem__, told.levels))
+    rest: tuple[bytes | Sequence[bytes], ...]
+    if told.messages is None:
+        rest = (b'"},"json":', told.lines, b"}")
+    elif b"\\" not in batch.block:
+        # No string of the batch has anything in it that must be escaped, or it would have been.
+        rest = (b'"},"message":"', list(map(str.encode, told.messages)), b'","json":', told.lines, b"}")
+    else:
+        rest = (b'"},"message":', json_strings(told.messages), b',"json":', told.lines, b"}")
+    return _Part(group, stamps, middles, rest)
+
+
+def _of_group(group: Group, batch: Batch, middle: _Middles) -> _Part:
     stamps, levels = moments(group, batch.time_ns)
-    log, rest = known
-    identity = b',"event":{"id":"' + origin(batch)
-    middles = {}
-    for level in set(levels):
-        inside = b",".join(filter(None, (b'"level":"%b"' % level if level else b"", log)))
-        middles[level] = b'"' + (b',"log":{' + inside + b"}" if inside else b"") + rest + identity
-    messages: bytes | Iterable[bytes]
+    middles = list(map(middle.__getitem__, levels))
     if not group.is_object:
         texts = json_strings([line.decode() for line in group.lines])
-        pieces: tuple[bytes | Iterable[bytes], ...] = (b'"},"message":', texts, b"}")
-    else:
-        texts = group.messages()
-        if b"" not in texts:
-            pieces = (b'"},"message":', texts, b',"json":', group.lines, b"}")
-        else:
-            messages = [b',"message":' + text if text else b"" for text in texts]
-            pieces = (b'"}', messages, b',"json":', group.lines, b"}")
-    return spliced(len(group.lines), b'{"@timestamp":"', stamps, list(map(middles.__getitem__, levels)), ids, *pieces)
+        return _Part(group, stamps, middles, (b'"},"message":', texts, b"}"))
+    texts = group.messages()
+    if b"" not in texts:
+        return _Part(group, stamps, middles, (b'"},"message":', texts, b',"json":', group.lines, b"}"))
+    messages = [b',"message":' + text if text else b"" for text in texts]
+    return _Part(group, stamps, middles, (b'"}', messages, b',"json":', group.lines, b"}"))
+
+
+class _Middles(dict[bytes | str | None, bytes]):
+    """What stands between a record's time and its offset: by severity, or by how that is written in a member."""
+
+    def __init__(self, batch: Batch, marks: dict[str, Any]) -> None:
+        self._log, rest = _known(batch, marks)
+        self._behind = rest + b',"event":{"id":"' + origin(batch)
+
+    def __missing__(self, written: bytes | str | None) -> bytes:
+        level = written if isinstance(written, bytes) else level_label(written)
+        inside = b",".join(filter(None, (b'"level":"%b"' % level if level else b"", self._log)))
+        self[written] = made = b'"' + (b',"log":{' + inside + b"}" if inside else b"") + self._behind
+        return made
 
 
 def _known(batch: Batch, marks: dict[str, Any]) -> tuple[bytes, bytes]:

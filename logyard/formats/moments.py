@@ -15,11 +15,16 @@ from logyard.derive.timestamps import iso_second, plausible
 from logyard.formats.objects import Group
 from logyard.formats.shapes import Shape
 
-__all__ = ["canonical", "moments"]
+__all__ = ["canonical", "level_label", "moments"]
 
 _LABELS: dict[int | None, bytes] = {None: b""} | {level: level.label.encode() for level in Level}
 _WHOLE = len("2026-11-22T09:30:00Z")
-_WIDTHS = (_WHOLE, _WHOLE + 4, _WHOLE + 7, _WHOLE + 10)
+_FORMS = {
+    _WHOLE + len(fraction): b"0000-00-00T00:00:00%bZ\n" % fraction
+    for fraction in (b"", b".000", b".000000", b".000000000")
+}
+"""By width, how times are written, with zeros for all digits."""
+_AS_ZEROS = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else byte for byte in range(256))
 
 
 def moments(group: Group, observed_ns: int) -> tuple[list[bytes], list[bytes]]:
@@ -44,38 +49,34 @@ def canonical(times: Sequence[str], observed_ns: int) -> list[bytes] | None:
 
     None when one is not, or is no plausible time.
     """
-    width = len(times[0])
-    if width not in _WIDTHS or set(map(len, times)) != {width}:
+    width, count = len(times[0]), len(times)
+    if width not in _FORMS:
         return None
-    text = "".join(times).encode()
-    count = len(times)
-    # Columns of characters, each checked at once; what stands in front of them is one of a few whole seconds.
-    if len(text) != width * count or text[width - 1 :: width] != b"Z" * count:
+    # With a newline behind each, so that none borrows from its neighbour.
+    text = "\n".join((*times, "")).encode(errors="replace")
+    if text.translate(_AS_ZEROS) != _FORMS[width] * count:
         return None
-    if width > _WHOLE and text[_WHOLE - 1 :: width] != b"." * count:
-        return None
-    if not all(text[column::width].isdigit() for column in range(_WHOLE, width - 1)):
-        return None
-    seconds = {time[:19] for time in _ends(times, text, width) or times}
+    minute = text[:17]
+    if text.count(minute) == count and not text[17 :: width + 1].translate(None, b"012345"):
+        seconds, last = {minute + b"00"}, 60 * SECOND
+    else:
+        seconds, last = {time[:19].encode() for time in times}, SECOND
     for second in seconds:
-        ns = iso_second(second.encode(), b"Z") if second[4] == "-" and second[10] == "T" else None
-        if plausible(ns, observed_ns) is None or plausible((ns or 0) + SECOND, observed_ns) is None:
+        ns = iso_second(second, b"Z")
+        if plausible(ns, observed_ns) is None or plausible((ns or 0) + last, observed_ns) is None:
             return None
-    return _shortened(list(map(str.encode, times)), b"000Z" in text)
+    found = list(map(str.encode, times))
+    at = text.find(b"000Z\n")
+    while at >= 0:
+        place = at // (width + 1)
+        found[place] = _shortest(found[place])
+        at = text.find(b"000Z\n", at + 5)
+    return found
 
 
-def _ends(times: Sequence[str], text: bytes, width: int) -> tuple[str, str] | None:
-    """The first and the last of times within one minute, if they are; then all are times if these two are.
-
-    Args:
-        times: of ``width`` ASCII characters each.
-        text: all of them in one.
-    """
-    first, last = min(times), max(times)
-    # What is between two texts in order, and these begin alike, begins so, too.
-    if first[:17] != last[:17] or not text[18::width].isdigit():
-        return None
-    return (first, last) if not text[17::width].translate(None, b"012345") else None
+def level_label(value: object) -> bytes:
+    """The severity that a value of a member means, "" when it means none."""
+    return _LABELS[level_value(value)]
 
 
 def _shortened(texts: list[bytes], needed: bool) -> list[bytes]:

@@ -17,7 +17,7 @@ TODAY = index_pattern("logs-{app}-{yyyy.MM.dd}")
 
 
 def body(selection: Selection, name: IndexName = TODAY) -> bytes:
-    return bulk_lines(selection, EcsFormat().encode(selection), name, "@timestamp")
+    return b"".join(bulk_lines(selection.batch, EcsFormat().documents(selection), name))
 
 
 def pairs(made: bytes) -> list[tuple[dict[str, str], dict[str, object]]]:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-__all__ = ["HOSTILE", "SHAPED", "lines", "read_strictly", "shaped_lines", "strictly_object"]
+__all__ = ["HOSTILE", "SHAPED", "has_a_name_twice", "lines", "read_strictly", "shaped_lines", "strictly_object"]
 
 HOSTILE = (
     b"", b" ", b"{}", b"{ }", b"{", b"}", b"}{", b'{"a":{', b"}}", b'{"a":[', b"]}", b'{"a":"', b'"}', b'"', b",",
@@ -124,3 +124,10 @@ def strictly_object(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(found, dict)
+
+
+def has_a_name_twice(line: bytes) -> bool:
+    """Whether a name occurs twice in any object of a valid line."""
+    found: list[bool] = []
+    json.loads(line, object_pairs_hook=lambda pairs: found.append(len(dict(pairs)) < len(pairs)))
+    return any(found)

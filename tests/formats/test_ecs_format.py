@@ -11,7 +11,7 @@ from hypothesis import given
 from logyard.batch import Selection
 from logyard.derive import level_of, rfc3339, time_of
 from logyard.formats.ecs import ECS_VERSION, EcsFormat
-from tests.formats.json_lines import SHAPED, lines, read_strictly
+from tests.formats.json_lines import HOSTILE, SHAPED, has_a_name_twice, lines, read_strictly
 from tests.formats.sample_batches import OBSERVED, ORIGIN, SYSTEM, batch_of, whole
 
 FORMAT = EcsFormat()
@@ -103,11 +103,58 @@ def test_a_record_changes_nothing_but_its_own_part_of_its_document(records: list
         readable = record.decode(errors="replace").encode()
         expected = rfc3339(time_of(readable, OBSERVED) or OBSERVED)
         level = level_of(readable)
-        assert found["@timestamp"] == expected
-        assert found.get("log") == (None if level is None else {"level": level.label})
+        if not mark or not has_a_name_twice(readable):
+            assert found["@timestamp"] == expected
+            assert found.get("log") == (None if level is None else {"level": level.label})
+            assert FORMAT.encode(Selection(batch, [index])) == [document]
         assert found["event"] == {"id": f"{ORIGIN}:{offset}"}
         assert mark or found["message"] == readable.decode()
-        assert FORMAT.encode(Selection(batch, [index])) == [document]
+
+
+@pytest.mark.parametrize("record", HOSTILE)
+def test_a_hostile_record_among_others_has_the_document_that_it_has_alone(record: bytes) -> None:
+    batch = batch_of(*SHAPED[:20], record, *SHAPED[20:], first=0)
+    documents = FORMAT.encode(Selection(batch))
+    assert documents[20:21] == FORMAT.encode(Selection(batch, [20]))
+    assert documents[19::2][:2] == [FORMAT.encode(Selection(batch, [place]))[0] for place in (19, 21)]
+
+
+def test_records_of_several_kinds_keep_their_order() -> None:
+    kinds = (
+        b'{"time":"2026-11-22T09:30:00Z","n":%d}',
+        b'{"level":"info","message":"m","n":%d}',
+        b'{"n":%d}',
+        b"text %d",
+    )
+    records = [kinds[n % 4] % n for n in range(40)] + [b'{"n":40,"level":5}']
+    documents = FORMAT.encode(whole(*records))
+    assert documents == [FORMAT.encode(Selection(batch_of(*records), [n]))[0] for n in range(41)]
+    assert [b"%d" % n in document.rpartition(b'"event"')[2] for n, document in enumerate(documents)] == [True] * 41
+
+
+def test_a_message_with_escapes_in_its_batch_is_the_same_as_without() -> None:
+    plain = '{"time":"2026-11-22T09:30:00Z","msg":"\u00e9 \u2028 \x7f/"}'.encode()
+    quoting = b'{"time":"2026-11-22T09:30:00Z","msg":"a \\"b\\" \\n"}'
+    assert FORMAT.encode(whole(plain, quoting))[0] == FORMAT.encode(whole(plain))[0]
+    assert read_strictly(FORMAT.encode(whole(plain, quoting))[1])["message"] == 'a "b" \n'
+
+
+@given(lines)
+def test_framed_documents_are_the_written_ones_with_the_same_around_each(records: list[bytes]) -> None:
+    documents = FORMAT.documents(whole(*records))
+    made = b"".join(documents.framed((b"<", documents.offsets, b","), b">\n"))
+    assert made == b"".join(b"<%b,%b>\n" % pair for pair in zip(documents.offsets, documents.written(), strict=True))
+    assert all(b'{"@timestamp":"%b"' % stamp in made for stamp in documents.stamps)
+    assert FORMAT.block(whole(*records)) == b"".join(document + b"\n" for document in documents.written())
+
+
+def test_many_documents_are_framed_in_parts_of_whole_documents() -> None:
+    documents = FORMAT.documents(whole(*SHAPED * 10))
+    parts = documents.framed((), b"\n")
+    assert len(parts) == 4
+    assert all(part.endswith(b"}\n") for part in parts)
+    assert b"".join(parts).split(b"\n")[:-1] == documents.written()
+    assert FORMAT.documents(Selection(batch_of(b"x"), [])).framed((b"<",), b">") == []
 
 
 @given(lines)
