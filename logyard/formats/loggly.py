@@ -76,20 +76,20 @@ def _of_group(group: Group, ids: Sequence[bytes], batch: Batch, known: bytes) ->
     total = len(group.lines)
     plain = b',"logyard":{' + known
     end = b',"id":"' + origin(batch)
-    middles = {level: (plain + b',"level":"%b"' % level if level else plain) + end for level in set(levels)}
-    ours = spliced(total, b'"', list(map(middles.__getitem__, levels)), ids, b'"}')
+    by_level = {level: (plain + b',"level":"%b"' % level if level else plain) + end for level in set(levels)}
+    middles = list(map(by_level.__getitem__, levels))
     if not group.is_object:
         texts = json_strings([line.decode() for line in group.lines])
-        return spliced(total, b'{"timestamp":"', stamps, b'","message":', texts, [own[1:] for own in ours], b"}")
+        return spliced(total, b'{"timestamp":"', stamps, b'","message":', texts, middles, ids, b'"}}')
     names = group.shape.fields if group.shape is not None else None
-    if names is None or "logyard" in names:
-        return _one_by_one(group.lines, stamps, ours, batch.time_ns)
-    rests = [line[1:] for line in group.lines]
-    if "timestamp" not in names:
-        return spliced(total, b'{"timestamp":"', stamps, ours, b",", rests)
-    own = map(attrgetter(names["timestamp"]), group.values)
-    if all(isinstance(text, str) and text.encode() == stamp for text, stamp in zip(own, stamps, strict=True)):
-        return spliced(total, b"{", [text[2:] for text in ours], b",", rests)
+    if names is not None and "logyard" not in names:
+        rests = [line[1:] for line in group.lines]
+        if "timestamp" not in names:
+            return spliced(total, b'{"timestamp":"', stamps, b'"', middles, ids, b'"},', rests)
+        own = map(attrgetter(names["timestamp"]), group.values)
+        if all(isinstance(text, str) and text.encode() == stamp for text, stamp in zip(own, stamps, strict=True)):
+            return spliced(total, b"{", [middle[1:] for middle in middles], ids, b'"},', rests)
+    ours = spliced(total, b'"', middles, ids, b'"}')
     return _one_by_one(group.lines, stamps, ours, batch.time_ns)
 
 
