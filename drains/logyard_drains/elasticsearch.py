@@ -94,7 +94,7 @@ def configure(uri: DrainURI) -> Config:
         index=index,
         stream=stream,
         limits=Limits(
-            max_bytes=uri.number("bulk_bytes", 2 << 20, minimum=1024, maximum=64 << 20),
+            max_bytes=uri.number("bulk_bytes", 1 << 20, minimum=1024, maximum=64 << 20),
             max_records=uri.number("bulk_records", 10_000, minimum=1, maximum=100_000),
             linger=uri.seconds("linger", 0.2),
             timeout=timeout,

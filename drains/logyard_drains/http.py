@@ -27,7 +27,7 @@ Body = Literal["ndjson", "array", "single"]
 BODIES: tuple[Body, ...] = ("ndjson", "array", "single")
 QUERY = "query."
 """How the names of parameters begin that belong to the endpoint."""
-MAX_BYTES = 2 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
 MAX_RECORDS = 50_000
 LINGER = 0.2
 _RECORDS_OF_SINGLES = 100
