@@ -15,7 +15,7 @@ from logyard.agent.aging import Patience
 from logyard.agent.position import Position
 from logyard.agent.register import Register
 from logyard.agent.report import Counters
-from logyard.agent.rotation import Listing
+from logyard.agent.rotation import Listing, open_sibling
 from logyard.agent.source import Slot, Source
 
 __all__ = ["FileId", "OpenFiles"]
@@ -182,7 +182,7 @@ class OpenFiles:
 def _is_copy(path: str, fd: int) -> bool:
     """Whether the file at ``path`` holds what the beginning of ``fd`` does, as far as `Position` tells."""
     try:
-        copy = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        copy = open_sibling(path)
     except OSError:
         return False
     try:

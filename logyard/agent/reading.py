@@ -97,11 +97,6 @@ class Reader:
         return self.seen - self.offset
 
     @property
-    def at_end(self) -> bool:
-        """Whether the last read gave out everything but a line without an end."""
-        return not self.more
-
-    @property
     def position(self) -> Position:
         """The state to store with the last piece."""
         digest = self._digest

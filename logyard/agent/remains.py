@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from logyard.agent.memory import Memory
 from logyard.agent.position import Position
-from logyard.agent.rotation import Age, Candidate, Sibling
+from logyard.agent.rotation import Age, Candidate, Sibling, open_sibling
 from logyard.agent.source import Slot, Source
 
 __all__ = ["Lost", "View", "ages_read", "examine", "hold_open", "is_successor"]
@@ -106,7 +106,7 @@ def _open(
             at = remembered.settled if emptied else remembered.start
         fd = view.opened.get(sibling)
         if fd is None:
-            fd = _open_sibling(view, sibling)
+            fd = _open_for(view, sibling)
         if fd is None:
             return None  # renamed just now; its directory is looked at again
         if at is None or at.matches(fd):
@@ -126,7 +126,7 @@ def hold_open(view: View) -> bool:
     """
     for sibling in view.siblings:
         try:
-            if _open_sibling(view, sibling) is None:
+            if _open_for(view, sibling) is None:
                 return False
         except FileNotFoundError:
             return False
@@ -135,14 +135,13 @@ def hold_open(view: View) -> bool:
     return True
 
 
-def _open_sibling(view: View, sibling: Sibling) -> int | None:
+def _open_for(view: View, sibling: Sibling) -> int | None:
     """Open a sibling for the view; None if another file has its name now.
 
     Raises:
         OSError: it cannot be opened.
     """
-    path = f"{view.slot.directory}/{sibling.name}"
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = open_sibling(f"{view.slot.directory}/{sibling.name}")
     info = os.fstat(fd)
     if (info.st_dev, info.st_ino) != (sibling.device, sibling.inode):
         os.close(fd)

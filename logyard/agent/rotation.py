@@ -18,7 +18,18 @@ from typing import NamedTuple
 from logyard.agent.discovery import COMPRESSED
 from logyard.agent.position import Position
 
-__all__ = ["Age", "Candidate", "Listing", "Sibling", "by_age", "is_newer", "is_rotated", "original_name", "plan"]
+__all__ = [
+    "Age",
+    "Candidate",
+    "Listing",
+    "Sibling",
+    "by_age",
+    "is_newer",
+    "is_rotated",
+    "open_sibling",
+    "original_name",
+    "plan",
+]
 
 # ".1", ".0042"; a date or a time of at least six digits behind almost anything; a word.
 _SUFFIX = r"(?:\.\d{1,4}|[-._@](?=(?:\D?\d){6})\d[\dTZ_.:+-]*|[-._](?:old|bak|prev|orig))"
@@ -100,6 +111,15 @@ def is_newer(one: Age, other: Age) -> bool:
 def by_age(one: Age, other: Age) -> int:
     """Sorts the oldest first."""
     return is_newer(one, other) - is_newer(other, one)
+
+
+def open_sibling(path: str) -> int:
+    """A handle of a file beside a followed one; nothing is waited for, and no link is followed.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
 
 
 def original_name(name: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from logyard.batch import Selection
+from logyard.batch import Batch, Selection
 from logyard.derive.members import STRING
 from logyard.derive.severity import level_value
 from logyard.derive.time import time_value
@@ -22,6 +22,7 @@ __all__ = [
     "instance_number",
     "is_utf8",
     "json_objects",
+    "labels_of",
     "message_of",
     "readable_lines",
     "reserve",
@@ -41,6 +42,17 @@ LEVELS = 200
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 0 for byte in range(256))
 _LONG = b"0" * 19
 """Integers beyond 64 bits, which would become floats, have at least so many digits."""
+
+
+def labels_of(batch: Batch) -> dict[str, Any]:
+    """Where a batch's records are from, in the envelope's order; what is unknown is left out."""
+    labels: dict[str, Any] = {"key": batch.key, "node": batch.node}
+    if batch.app is not None:
+        labels["app"] = batch.app
+    if batch.instance is not None:
+        labels["instance"] = instance_number(batch.instance)
+    labels["source"] = batch.source
+    return labels
 
 
 def readable_lines(selection: Selection) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from logyard.batch import Batch, Selection
+from logyard.batch import Selection
 from logyard.derive import Level, derive
 from logyard.derive.members import written
 from logyard.derive.severity import LEVEL_NAMES
@@ -18,8 +18,8 @@ from logyard.derive.stamp import rfc3339, stamps
 from logyard.derive.time import TIME_NAMES
 from logyard.formats.fields import (
     ENVELOPE,
-    instance_number,
     json_objects,
+    labels_of,
     message_of,
     readable_lines,
     reserve,
@@ -88,9 +88,9 @@ def _of_group(group: Group, ids: Sequence[bytes], selection: Selection) -> list[
     if group.is_object and (group.shape is None or not group.shape.fields.keys() & ENVELOPE <= _TOLD):
         return [b""] * total
     times, levels = moments(group, batch.time_ns)
-    known = members(_same_for_all(batch)).removeprefix(b'"time":""')
+    known = members(labels_of(batch))
     middles = {
-        level: b'"' + known + (b',"level":"%b"' % level if level else b"") + b',"text":' for level in set(levels)
+        level: b'",' + known + (b',"level":"%b"' % level if level else b"") + b',"text":' for level in set(levels)
     }
     behind = b'"' + (b',"truncated":%d' % batch.cut if batch.cut else b"")
     texts = group.messages() if group.is_object else [b""] * total
@@ -119,11 +119,6 @@ def _of_group(group: Group, ids: Sequence[bytes], selection: Selection) -> list[
             for document, body, level, stamp in zip(documents, bodies, levels, times, strict=True)
         ]
     return documents
-
-
-def _middle(known: bytes, level: bytes) -> bytes:
-    """What stands between a record's time and its text."""
-    return b'"' + known + (b',"level":"%b"' % level if level else b"") + b',"text":'
 
 
 def _bodies(group: Group, shape: Shape, told: Set[str]) -> list[bytes] | None:
@@ -167,7 +162,7 @@ def flat_objects(selection: Selection) -> list[dict[str, Any]]:
     batch = selection.batch
     lines = readable_lines(selection)
     levels, times = derive(lines, batch.time_ns)
-    same = _same_for_all(batch)
+    same = {"time": "", **labels_of(batch)}
     out: list[dict[str, Any]] = []
     for line, found, level, ns, stamp, offset in zip(
         lines,
@@ -195,14 +190,3 @@ def flat_objects(selection: Selection) -> list[dict[str, Any]]:
     if batch.partial and (selection.positions is None or batch.count - 1 in selection.positions[-1:]):
         out[-1]["partial"] = True
     return out
-
-
-def _same_for_all(batch: Batch) -> dict[str, Any]:
-    """What is the same for all records of a batch, in the envelope's order; what is unknown is left out."""
-    same: dict[str, Any] = {"time": "", "key": batch.key, "node": batch.node}
-    if batch.app is not None:
-        same["app"] = batch.app
-    if batch.instance is not None:
-        same["instance"] = instance_number(batch.instance)
-    same["source"] = batch.source
-    return same

@@ -10,7 +10,7 @@ import orjson
 
 from logyard.batch import Batch, Selection
 from logyard.derive.time import time_value
-from logyard.formats.fields import as_object, instance_number
+from logyard.formats.fields import as_object, labels_of
 from logyard.formats.framing import cut_text
 from logyard.formats.moments import moments
 from logyard.formats.objects import Group, divide, gather, json_strings
@@ -123,15 +123,7 @@ def _free(found: dict[str, Any], stamp: bytes, observed_ns: int) -> None:
 
 def _known(batch: Batch) -> dict[str, Any]:
     """What is the same for all records of a batch."""
-    known: dict[str, Any] = {"key": batch.key, "node": batch.node}
-    if batch.app is not None:
-        known["app"] = batch.app
-    if batch.instance is not None:
-        known["instance"] = instance_number(batch.instance)
-    known["source"] = batch.source
-    if batch.cut:
-        known["truncated"] = batch.cut
-    return known
+    return labels_of(batch) | ({"truncated": batch.cut} if batch.cut else {})
 
 
 def _cut(event: bytes, line: bytes, limit: int) -> bytes:

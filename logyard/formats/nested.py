@@ -7,7 +7,7 @@ from typing import Any
 
 from logyard.batch import Batch, Selection
 from logyard.derive import rfc3339
-from logyard.formats.fields import instance_number
+from logyard.formats.fields import labels_of
 from logyard.formats.objects import gather, json_strings, only_objects, plain_objects
 from logyard.formats.splice import is_partial, members
 
@@ -62,12 +62,5 @@ def _joined(start: bytes, records: Sequence[bytes]) -> bytes:
 
 def _known(batch: Batch) -> dict[str, Any]:
     """What is the same for all records of a batch; what is unknown is left out."""
-    known: dict[str, Any] = {"observed": rfc3339(batch.time_ns), "key": batch.key, "node": batch.node}
-    if batch.app is not None:
-        known["app"] = batch.app
-    if batch.instance is not None:
-        known["instance"] = instance_number(batch.instance)
-    known["source"] = batch.source
-    if batch.cut:
-        known["truncated"] = batch.cut
-    return known
+    truncated = {"truncated": batch.cut} if batch.cut else {}
+    return {"observed": rfc3339(batch.time_ns)} | labels_of(batch) | truncated
