@@ -179,6 +179,13 @@ class Selection:
         offsets = self.batch.offsets()
         return offsets if self.positions is None else [offsets[position] for position in self.positions]
 
+    def at(self, places: Sequence[int]) -> Selection:
+        """The selected records at ``places`` (ascending, 0-based within this selection)."""
+        if len(places) == self.count:
+            return self
+        own = self.positions
+        return Selection(self.batch, places if own is None else [own[place] for place in places])
+
     def part(self, start: int, stop: int) -> Selection:
         """The selected records from ``start`` up to ``stop`` (positions within this selection)."""
         positions: Sequence[int] = range(self.batch.count) if self.positions is None else self.positions

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from importlib import import_module
@@ -17,9 +18,11 @@ from pathlib import Path
 import pytest
 
 import logyard
+from tests.servers.requirements import require
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WHEEL = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 PACKAGES = ("logyard", "logyard_drains", "logyard_cli")
 HEAVY = {
     "redis",
@@ -137,6 +140,8 @@ def test_only_declared_packages_are_imported() -> None:
     declared.add("re2")  # is what google-re2 is imported as
     for folder in ("logyard", "drains/logyard_drains", "cli/logyard_cli"):
         for source in (ROOT / folder).rglob("*.py"):
+            if f"/{source.relative_to(ROOT)}" in WHEEL["exclude"]:
+                continue  # it builds the others
             for node in ast.walk(ast.parse(source.read_bytes())):
                 names = (
                     [alias.name for alias in node.names] if isinstance(node, ast.Import)
@@ -148,19 +153,47 @@ def test_only_declared_packages_are_imported() -> None:
                     assert top in declared or top in sys.stdlib_module_names or top in PACKAGES, f"{source}: {name}"
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path: Path) -> None:
+def build(target: Path, source: Path = ROOT, **environment: str) -> list[Path]:
+    """The wheels in ``target`` after building one of ``source``."""
     done = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target],
+        cwd=source, capture_output=True, text=True, check=False, env=os.environ | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
+    return list(target.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path: Path) -> None:
+    (wheel,) = build(tmp_path)
     with zipfile.ZipFile(wheel) as content:
         names = content.namelist()
     assert {name.partition("/")[0] for name in names} == {*PACKAGES, f"logyard-{logyard.__version__}.dist-info"}
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not {f"/{name}" for name in names} & set(WHEEL["exclude"])
+    compiled = "logyard/native/lines.abi3.so" in names
+    assert wheel.name.endswith("-py3-none-any.whl") is not compiled
+    assert ("-cp311-abi3-" in wheel.name) is compiled
+
+
+@pytest.mark.needs("gcc")
+def test_the_part_in_c_is_in_the_wheel_where_there_is_a_compiler(tmp_path: Path) -> None:
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        require("native")
+    (wheel,) = build(tmp_path, CC="gcc")
+    with zipfile.ZipFile(wheel) as content:
+        assert "logyard/native/lines.abi3.so" in content.namelist()
+
+
+def test_without_a_compiler_the_wheel_is_made_all_the_same(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "*.so", "tests", "__pycache__"))
+    (wheel,) = build(tmp_path / "dist", copy, CC="no-such-compiler")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as content:
+        assert "logyard/native/__init__.py" in content.namelist()
+        assert not any(name.endswith(".so") for name in content.namelist())
 
 
 @pytest.mark.needs("make")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from logyard.batch import Selection
 from logyard.drain import Context, DrainURI, Limits, Receipt
 from logyard.errors import PartialFailure, Permanent, TooLarge, UsageError
-from logyard.formats.splice import Documents, offsets
+from logyard.formats.splice import Columns, Documents, offsets
 from logyard.secret import Secret
 from logyard_drains.elasticsearch_answers import all_created, judge
 from logyard_drains.elasticsearch_bulk import bulk_lines
@@ -22,7 +22,7 @@ from logyard_drains.elasticsearch_cluster import Cluster, open_cluster
 from logyard_drains.elasticsearch_conflicts import explained
 from logyard_drains.elasticsearch_names import IndexName, data_stream, index_pattern
 from logyard_drains.elasticsearch_template import is_ours, needs_installing, template, template_name
-from logyard_drains.http_compression import gzipped
+from logyard_drains.http_compression import compressed
 from logyard_drains.tls_socket import TlsSettings, make_context
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class _Json:
         made = self.format.encode(selection)
         # Each begins with the record's time.
         stamps = [document[len(b'{"time":"') :].partition(b'"')[0] for document in made]
-        return Documents(len(made), (made,), stamps, offsets(selection))
+        return Columns(len(made), (made,), stamps, offsets(selection))
 
 
 class ElasticsearchDrain:
@@ -276,9 +276,8 @@ class ElasticsearchDrain:
             for selection, made in zip(records, documents, strict=True)
             for part in bulk_lines(selection.batch, made, self._name)
         ]
-        if self._gzip:
-            body = await gzipped(body)
-        answer = await self._cluster.bulk(self._target, body, "gzip" if self._gzip else "")
+        packed = await compressed(body, "gzip") if self._gzip else body
+        answer = await self._cluster.bulk(self._target, packed, "gzip" if self._gzip else "")
         counts = [selection.count for selection in records]
         if all_created(answer, sum(counts)):
             return None

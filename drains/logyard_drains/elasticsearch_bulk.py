@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import orjson
 
 from logyard.batch import Batch
-from logyard.formats.splice import Documents
+from logyard.formats.splice import Before, ByStamp, Documents, Mark
 from logyard_drains.elasticsearch_names import IndexName
 
 __all__ = ["bulk_lines"]
@@ -24,16 +22,12 @@ def bulk_lines(batch: Batch, documents: Documents, name: IndexName) -> list[byte
         documents: JSON objects without a newline.
         name: where they go.
     """
-    return documents.framed((_actions(batch, documents.stamps, name), documents.offsets, b'"}}\n'), b"\n")
-
-
-def _actions(batch: Batch, stamps: Sequence[bytes], name: IndexName) -> bytes | list[bytes]:
-    """The documents' actions up to their records' offsets: one for all, or a column."""
-    if not name.stamp:
-        return _action(name.of(batch), batch.origin)
-    starts = [stamp[: name.stamp] for stamp in stamps]
-    actions = {start: _action(name.of(batch, start.decode()), batch.origin) for start in set(starts)}
-    return actions[starts[0]] if len(actions) == 1 else list(map(actions.__getitem__, starts))
+    action: Before
+    if name.stamp:
+        action = ByStamp(name.stamp, lambda start: _action(name.of(batch, start), batch.origin))
+    else:
+        action = _action(name.of(batch), batch.origin)
+    return documents.framed((action, Mark.OFFSET, b'"}}\n'), b"\n")
 
 
 def _action(index: str, origin: str) -> bytes:

@@ -135,11 +135,11 @@ class _Encoder:
     def lines(self, records: Sequence[Selection]) -> tuple[list[Part], int]:
         """Newline-delimited, a newline at the end."""
         config = self._config
-        blocks = [config.format.block(selection) for selection in records]
+        pieces = [piece for selection in records for piece in config.format.pieces(selection)]
         count = sum(selection.count for selection in records)
-        if sum(map(len, blocks)) <= config.max_bytes and count <= config.max_records:
-            return [Part(blocks[0] if len(blocks) == 1 else b"".join(blocks), count)] if count else [], 0
-        lines = [line for block in blocks for line in block[:-1].split(b"\n")]
+        if sum(map(len, pieces)) <= config.max_bytes and count <= config.max_records:
+            return [Part(pieces, count)] if count else [], 0
+        lines = b"".join(pieces)[:-1].split(b"\n")
         return pack(lines, config.max_bytes, after=b"\n", most_records=config.max_records), 0
 
     def array(self, records: Sequence[Selection]) -> tuple[list[Part], int]:
@@ -152,7 +152,7 @@ class _Encoder:
 
     def singles(self, records: Sequence[Selection]) -> tuple[list[Part], int]:
         """Each record alone."""
-        return [Part(document, 1) for document in self._documents(records)], 0
+        return [Part([document], 1) for document in self._documents(records)], 0
 
     def _documents(self, records: Sequence[Selection]) -> list[bytes]:
         return [document for selection in records for document in self._config.format.encode(selection)]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -241,19 +241,19 @@ class HttpClient:
                 break
             await asyncio.sleep(0)
 
-    async def send(self, body: bytes) -> Answer:
-        """Make one request; the answer is one of success.
+    async def send(self, pieces: Sequence[bytes]) -> Answer:
+        """Make one request, its body given in pieces; the answer is one of success.
 
         Raises:
             DrainError: what the server, or the way to it, answered otherwise.
         """
-        answer = await self.request(body)
+        answer = await self.request(pieces)
         if answer.status not in self.endpoint.success:
             raise failure(self.name, answer, self.masked, time.time(), self.endpoint.hints)
         return answer
 
-    async def request(self, body: bytes) -> Answer:
-        """Make one request.
+    async def request(self, pieces: Sequence[bytes]) -> Answer:
+        """Make one request, its body given in pieces.
 
         Returns:
             The answer, whatever it is; all of it has come, up to 64 KiB.
@@ -262,13 +262,13 @@ class HttpClient:
             NotConnected: there was none, or it broke off.
             Permanent: a certificate is refused.
         """
-        packed = await compressed(body, self.endpoint.compression)
+        packed = await compressed(pieces, self.endpoint.compression)
         context = None if self._certificates is None else await self._certificates.context()
         try:
             async with self._session.request(
                 self.endpoint.method,
                 self._url,
-                data=body_of([packed]),
+                data=body_of(packed),
                 headers=self._headers,
                 allow_redirects=False,
                 ssl=True if context is None else context,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import zstandard
 
-__all__ = ["COMPRESSIONS", "Compression", "compress", "compressed", "gzipped"]
+__all__ = ["COMPRESSIONS", "Compression", "compress", "compressed"]
 
 Compression = Literal["none", "gzip", "zstd"]
 COMPRESSIONS: tuple[Compression, ...] = ("none", "gzip", "zstd")
@@ -24,38 +24,32 @@ _WINDOW = 31
 _threads = threading.local()
 
 
-def compress(body: bytes, how: Compression) -> bytes:
-    """``body`` compressed; may be called from any thread."""
+def compress(pieces: Sequence[bytes], how: Compression) -> Sequence[bytes]:
+    """A body's pieces, compressed to one stream, as several are not read by all; may be called from any thread."""
+    compressor: _Compressor
+    if how == "none":
+        return pieces
     if how == "gzip":
-        from isal import igzip
+        from isal import isal_zlib
 
-        packed: bytes = igzip.compress(body, compresslevel=_LEVEL)
-        return packed
-    if how == "zstd":
-        return _zstd().compress(body)
-    return body
-
-
-async def compressed(body: bytes, how: Compression) -> bytes:
-    """`compress` that leaves the event loop to others meanwhile."""
-    if how == "none" or len(body) <= _INLINE:
-        return compress(body, how)
-    return await asyncio.to_thread(compress, body, how)
-
-
-async def gzipped(pieces: Sequence[bytes]) -> list[bytes]:
-    """The pieces as one gzip stream, in pieces: Elasticsearch reads only the first of several streams."""
-    if sum(map(len, pieces)) <= _INLINE:
-        return _gzip(pieces)
-    return await asyncio.to_thread(_gzip, pieces)
-
-
-def _gzip(pieces: Sequence[bytes]) -> list[bytes]:
-    from isal import isal_zlib
-
-    compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _WINDOW)
+        compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _WINDOW)
+    else:
+        compressor = _zstd().compressobj(size=sum(map(len, pieces)))
     packed = [compressor.compress(piece) for piece in pieces]
     return [part for part in (*packed, compressor.flush()) if part]
+
+
+async def compressed(pieces: Sequence[bytes], how: Compression) -> Sequence[bytes]:
+    """`compress` that leaves the event loop to others meanwhile."""
+    if how == "none" or sum(map(len, pieces)) <= _INLINE:
+        return compress(pieces, how)
+    return await asyncio.to_thread(compress, pieces, how)
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
 
 
 def _zstd() -> zstandard.ZstdCompressor:

@@ -90,7 +90,7 @@ class HttpDrain:
 
     async def _send(self, part: Part) -> None:
         try:
-            answer = await self._client.send(part.body)
+            answer = await self._client.send(part.pieces)
         except Refused as error:
             if part.count == 1:
                 self._refused += 1

@@ -12,10 +12,15 @@ __all__ = ["Outcome", "Part", "pack"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A request's body and how many records it holds. The parts of a send hold its records in order."""
+    """A request's body, in pieces, and how many records it holds. The parts of a send hold its records in order."""
 
-    body: bytes
+    pieces: Sequence[bytes]
     count: int
+
+    @property
+    def body(self) -> bytes:
+        """All of it."""
+        return b"".join(self.pieces)
 
 
 def pack(
@@ -39,15 +44,15 @@ def pack(
     size, start = around, 0
     whole = around + sum(map(len, documents)) + len(between) * max(0, len(documents) - 1)
     if whole <= most and (most_records is None or len(documents) <= most_records):
-        return [Part(before + between.join(documents) + after, len(documents))] if documents else []
+        return [Part([before + between.join(documents) + after], len(documents))] if documents else []
     for index, document in enumerate(documents):
         added = len(document) + (len(between) if index > start else 0)
         if index > start and (size + added > most or index - start == most_records):
-            parts.append(Part(before + between.join(documents[start:index]) + after, index - start))
+            parts.append(Part([before + between.join(documents[start:index]) + after], index - start))
             size, start = around, index
             added = len(document)
         size += added
-    parts.append(Part(before + between.join(documents[start:]) + after, len(documents) - start))
+    parts.append(Part([before + between.join(documents[start:]) + after], len(documents) - start))
     return parts
 
 

@@ -30,6 +30,9 @@ class Format(Protocol):
     def block(self, selection: Selection) -> bytes:
         """The selected records, each followed by a newline; newlines inside a record are escaped."""
 
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """`block` in pieces, for whoever can do without one more copy."""
+
 
 def make_format(spec: str) -> Format:
     """The format that ``spec`` names: one of `FORMAT_NAMES`, or ``template=`` and a template.

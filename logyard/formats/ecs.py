@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from logyard.batch import Batch, Selection
-from logyard.derive import rfc3339
+from logyard.derive import Level, rfc3339
+from logyard.formats.lined import BySeverity, Lined, kinds_for
 from logyard.formats.moments import canonical, level_label, moments
 from logyard.formats.objects import Group, divide, gather, json_strings, normalised
-from logyard.formats.splice import Documents, at, is_partial, members, offsets, origin, spliced
+from logyard.formats.splice import Columns, Documents, at, is_partial, members, offsets, origin, spliced
 from logyard.formats.told import Told, tell
 
 __all__ = ["ECS_VERSION", "EcsFormat"]
@@ -41,20 +42,28 @@ class EcsFormat:
                 nests no deeper than Elasticsearch's ``flattened`` takes; what cannot be written anew is a message.
                 For what Elasticsearch refused: it costs several times as much.
         """
-        documents = _documents(selection, normalise, {})
-        if is_partial(selection):
-            last = Selection(selection.batch, [selection.batch.count - 1])
-            marked = _documents(last, normalise, {"partial": True}).written()
-            documents = replace(documents, pieces=([*documents.written()[:-1], *marked],))
-        return documents
+        if normalise or (kinds := kinds_for(selection)) is None:
+            return _columns(selection, normalise)
+        batch = selection.batch
+        middles = _Middles(batch, {})
+        stamp = rfc3339(batch.time_ns).encode()
+        pieces = (
+            b'{"@timestamp":"', (kinds.TIME, stamp), (kinds.LEVEL, BySeverity(middles.of)), kinds.OFFSET, b'"}',
+            (kinds.MESSAGE, b',"message":'), b',"json":', kinds.LINE, b"}",
+        )  # fmt: skip
+        return Lined(selection, pieces, stamp, _columns)
 
     def encode(self, selection: Selection, normalise: bool = False) -> list[bytes]:
         """`documents`, written."""
         return self.documents(selection, normalise).written()
 
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
+        return self.documents(selection).framed((), b"\n")
+
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`."""
-        return b"".join(self.documents(selection).framed((), b"\n"))
+        return b"".join(self.pieces(selection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +86,27 @@ class _Part:
         return [b'{"@timestamp":"', self.stamps, self.middles, ids, *self.rest]
 
 
-def _documents(selection: Selection, normalise: bool, marks: dict[str, Any]) -> Documents:
+def _columns(selection: Selection, normalise: bool = False) -> Columns:
+    """Documents of any records."""
+    documents = _documents(selection, normalise, {})
+    if is_partial(selection):
+        last = Selection(selection.batch, [selection.batch.count - 1])
+        marked = _documents(last, normalise, {"partial": True}).written()
+        documents = replace(documents, pieces=([*documents.written()[:-1], *marked],))
+    return documents
+
+
+def _documents(selection: Selection, normalise: bool, marks: dict[str, Any]) -> Columns:
     if not selection.count:
-        return Documents(0, (), (), ())
+        return Columns(0, (), (), ())
     parts = _parts(selection, normalise, marks)
     ids = offsets(selection)
     if len(parts) == 1:
-        return Documents(selection.count, parts[0].pieces(ids), parts[0].stamps, ids)
+        return Columns(selection.count, parts[0].pieces(ids), parts[0].stamps, ids)
     groups = [part.group for part in parts]
     written = [spliced(len(part.group.lines), *part.pieces(at(ids, part.group.positions))) for part in parts]
     stamps = gather(selection.count, groups, [part.stamps for part in parts])
-    return Documents(selection.count, (gather(selection.count, groups, written),), stamps, ids)
+    return Columns(selection.count, (gather(selection.count, groups, written),), stamps, ids)
 
 
 def _parts(selection: Selection, normalise: bool, marks: dict[str, Any]) -> list[_Part]:
@@ -99,23 +118,15 @@ def _parts(selection: Selection, normalise: bool, marks: dict[str, Any]) -> list
     parts: list[_Part] = []
     left: Sequence[int] = range(selection.count)
     for _ in range(_ROUNDS):
-        told, others = tell(_chosen(selection, left))
+        told, others = tell(selection.at(left))
         if told is None:
             break
         parts.append(_moved(_of_told(told, batch, middle), left, selection.count))
         left = others if len(left) == selection.count else [left[place] for place in others]
         if not left:
             return parts
-    groups = divide(_chosen(selection, left))
+    groups = divide(selection.at(left))
     return parts + [_moved(_of_group(group, batch, middle), left, selection.count) for group in groups]
-
-
-def _chosen(selection: Selection, places: Sequence[int]) -> Selection:
-    """The records at places of a selection."""
-    if len(places) == selection.count:
-        return selection
-    own = selection.positions
-    return Selection(selection.batch, places if own is None else [own[place] for place in places])
 
 
 def _moved(part: _Part, places: Sequence[int], total: int) -> _Part:
@@ -173,6 +184,10 @@ class _Middles(dict[bytes | str | None, bytes]):
     def __init__(self, batch: Batch, marks: dict[str, Any]) -> None:
         self._log, rest = _known(batch, marks)
         self._behind = rest + b',"event":{"id":"' + origin(batch)
+
+    def of(self, level: Level | None) -> bytes:
+        """For a severity, None for no known one."""
+        return self[b"" if level is None else level.label.encode()]
 
     def __missing__(self, written: bytes | str | None) -> bytes:
         level = written if isinstance(written, bytes) else level_label(written)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from operator import add
 
-__all__ = ["cut_text", "escape_newlines", "newline_block", "octet_frames", "prefixed_lines"]
+__all__ = ["cut_text", "escape_newlines", "newline_block", "octet_frames", "prefixed"]
 
 _REMEMBERED = 4096
 """Messages up to this length have their count's text kept; longer ones are rare."""
@@ -28,14 +28,14 @@ def newline_block(records: Sequence[bytes]) -> bytes:
     return block
 
 
-def prefixed_lines(prefix: bytes, records: Sequence[bytes]) -> bytes:
-    """The records, each between ``prefix`` and a newline; they hold no newline."""
+def prefixed(prefix: bytes, records: Sequence[bytes], end: bytes = b"\n") -> bytes:
+    """The records, each between ``prefix`` and ``end``."""
     if not records:
         return b""
     if len(records) == 1:
-        return b"".join((prefix, records[0], b"\n"))
+        return b"".join((prefix, records[0], end))
     # One join and no concatenation: another copy of a block costs more than all the rest.
-    return (b"\n" + prefix).join((prefix + records[0], *records[1:-1], records[-1] + b"\n"))
+    return (end + prefix).join((prefix + records[0], *records[1:-1], records[-1] + end))
 
 
 class _Counts(dict[int, bytes]):

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from logyard.batch import Selection
+from logyard.batch import Batch, Selection
 from logyard.derive import Level, derive
 from logyard.derive.members import written
 from logyard.derive.severity import LEVEL_NAMES
@@ -24,6 +24,7 @@ from logyard.formats.fields import (
     readable_lines,
     reserve,
 )
+from logyard.formats.lined import BySeverity, kinds_for, one_by_one, write_lines
 from logyard.formats.moments import moments
 from logyard.formats.objects import Group, divide, gather, json_strings
 from logyard.formats.shapes import Shape
@@ -34,6 +35,7 @@ __all__ = ["JsonFormat", "flat_objects"]
 _LABELS: dict[int, str] = {level: level.label for level in Level}
 _TOLD = {"time", "level"}
 """Members that the envelope has already when it took its own from them."""
+_RESERVED = tuple(name.encode() for name in sorted(ENVELOPE - _TOLD))
 _DELIMITER = re.compile(rb"[ \t]*,[ \t]*")
 _SEPARATOR = orjson.Fragment(b"\n")
 """Between objects; a newline stands nowhere else in what orjson writes."""
@@ -46,23 +48,59 @@ class JsonFormat:
 
     def encode(self, selection: Selection) -> list[bytes]:
         """As `logyard.formats.Format`."""
-        if not selection.count:
-            return []
-        groups = divide(selection)
-        ids = offsets(selection)
-        made = [_of_group(group, at(ids, group.positions), selection) for group in groups]
-        documents = gather(selection.count, groups, made)
-        alone = [index for index, document in enumerate(documents) if not document] if b"" in documents else []
-        if is_partial(selection) and alone[-1:] != [selection.count - 1]:
-            alone.append(selection.count - 1)
-        if alone:
-            for index, document in zip(alone, _written(_chosen(selection, alone)), strict=True):
-                documents[index] = document
-        return documents
+        written = _lined(selection)
+        return _documents(selection) if written is None else one_by_one(written)
 
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`; JSON escapes newlines itself."""
-        return b"\n".join((*self.encode(selection), b""))
+        return b"".join(self.pieces(selection))
+
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
+        written = _lined(selection)
+        return [b"\n".join((*_documents(selection), b""))] if written is None else written
+
+
+def _lined(selection: Selection) -> list[bytes] | None:
+    """The documents, a newline behind each, where most records are copied as they are; None where none is."""
+    if (kinds := kinds_for(selection)) is None:
+        return None
+    batch = selection.batch
+    known = members(labels_of(batch))
+    levels = BySeverity(lambda level: _middle(known, "" if level is None else level.label), known=True)
+    around = (
+        b'{"time":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), (kinds.LEVEL, levels), (kinds.MESSAGE, None),
+        b',"id":"' + origin(batch), kinds.OFFSET, _behind(batch) + b",", kinds.REST, b"\n",
+    )  # fmt: skip
+    others = lambda left: [document + b"\n" for document in _documents(left)]  # noqa: E731
+    return write_lines(selection, around, others, unique=True, reserved=_RESERVED)
+
+
+def _middle(known: bytes, level: str) -> bytes:
+    """What stands between a record's time and its text."""
+    return b'",' + known + (b',"level":"%b"' % level.encode() if level else b"") + b',"text":'
+
+
+def _behind(batch: Batch) -> bytes:
+    """What stands behind a record's offset."""
+    return b'"' + (b',"truncated":%d' % batch.cut if batch.cut else b"")
+
+
+def _documents(selection: Selection) -> list[bytes]:
+    """Each record's document."""
+    if not selection.count:
+        return []
+    groups = divide(selection)
+    ids = offsets(selection)
+    made = [_of_group(group, at(ids, group.positions), selection) for group in groups]
+    documents = gather(selection.count, groups, made)
+    alone = [index for index, document in enumerate(documents) if not document] if b"" in documents else []
+    if is_partial(selection) and alone[-1:] != [selection.count - 1]:
+        alone.append(selection.count - 1)
+    if alone:
+        for index, document in zip(alone, _written(selection.at(alone)), strict=True):
+            documents[index] = document
+    return documents
 
 
 def _written(selection: Selection) -> list[bytes]:
@@ -74,14 +112,6 @@ def _written(selection: Selection) -> list[bytes]:
     return [written[1:-1] for written in orjson.dumps(objects).split(b"\n")]
 
 
-def _chosen(selection: Selection, indexes: Sequence[int]) -> Selection:
-    """Some of the selected records."""
-    if len(indexes) == selection.count:
-        return selection
-    positions = selection.positions
-    return Selection(selection.batch, indexes if positions is None else [positions[index] for index in indexes])
-
-
 def _of_group(group: Group, ids: Sequence[bytes], selection: Selection) -> list[bytes]:
     """Documents made by copying the records; "" for a record that has to be taken apart."""
     batch, total = selection.batch, len(group.lines)
@@ -89,10 +119,8 @@ def _of_group(group: Group, ids: Sequence[bytes], selection: Selection) -> list[
         return [b""] * total
     times, levels = moments(group, batch.time_ns)
     known = members(labels_of(batch))
-    middles = {
-        level: b'",' + known + (b',"level":"%b"' % level if level else b"") + b',"text":' for level in set(levels)
-    }
-    behind = b'"' + (b',"truncated":%d' % batch.cut if batch.cut else b"")
+    middles = {level: _middle(known, level.decode()) for level in set(levels)}
+    behind = _behind(batch)
     texts = group.messages() if group.is_object else [b""] * total
     if b"" in texts:
         # All of the record as it was read, which may have had white space around it.

@@ -70,3 +70,7 @@ class LogfmtFormat:
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`; values in quotes have their newlines escaped."""
         return b"\n".join((*self.encode(selection), b""))
+
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
+        return [self.block(selection)]

@@ -9,9 +9,11 @@ from typing import Any
 import orjson
 
 from logyard.batch import Batch, Selection
+from logyard.derive.stamp import rfc3339
 from logyard.derive.time import time_value
 from logyard.formats.fields import as_object, labels_of
 from logyard.formats.framing import cut_text
+from logyard.formats.lined import BySeverity, kinds_for, one_by_one, write_lines
 from logyard.formats.moments import moments
 from logyard.formats.objects import Group, divide, gather, json_strings
 from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced
@@ -21,6 +23,7 @@ __all__ = ["EVENT_LIMIT", "LogglyFormat"]
 EVENT_LIMIT = 1_000_000
 """Bytes of an event; Loggly's page says "1 MB". https://documentation.solarwinds.com/en/success_center/loggly/"""
 _OURS = frozenset({"timestamp", "logyard"})
+_RESERVED = tuple(name.encode() for name in sorted(_OURS))
 
 
 class LogglyFormat:
@@ -40,6 +43,34 @@ class LogglyFormat:
 
         A JSON object that is too long becomes a message, since what is left of it is no object.
         """
+        lined = self.lined(selection)
+        return self._any(selection) if lined is None else (one_by_one(lined[0]), lined[1])
+
+    def lined(self, selection: Selection) -> tuple[list[bytes], int] | None:
+        """As `events`, a newline behind each and not one by one, where most can be written so; None elsewhere."""
+        if (kinds := kinds_for(selection)) is None:
+            return None
+        batch = selection.batch
+        known, end = b',"logyard":{' + members(_known(batch)), b',"id":"' + origin(batch)
+        levels = BySeverity(lambda level: (known if level is None else known + _level(level.label.encode())) + end)
+        around = (
+            b'{"timestamp":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), b'"', (kinds.LEVEL, levels),
+            kinds.OFFSET, b'"},', kinds.BODY, b"\n",
+        )  # fmt: skip
+        cut = 0
+
+        def others(left: Selection) -> list[bytes]:
+            nonlocal cut
+            events, cut = self._any(left)
+            return [event + b"\n" for event in events]
+
+        written = write_lines(
+            selection, around, others, unique=True, reserved=_RESERVED, limit=self._limit + len(b"\n")
+        )
+        return None if written is None else (written, cut)
+
+    def _any(self, selection: Selection) -> tuple[list[bytes], int]:
+        """As `events`, of any records."""
         events = _events(selection, {})
         if is_partial(selection):
             events[-1:] = _events(Selection(selection.batch, [selection.batch.count - 1]), {"partial": True})
@@ -58,6 +89,10 @@ class LogglyFormat:
         """As `logyard.formats.Format`."""
         return b"\n".join((*self.encode(selection), b""))
 
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
+        return [self.block(selection)]
+
 
 def _events(selection: Selection, marks: dict[str, Any]) -> list[bytes]:
     if not selection.count:
@@ -71,12 +106,16 @@ def _events(selection: Selection, marks: dict[str, Any]) -> list[bytes]:
     )
 
 
+def _level(label: bytes) -> bytes:
+    return b',"level":"%b"' % label
+
+
 def _of_group(group: Group, ids: Sequence[bytes], batch: Batch, known: bytes) -> list[bytes]:
     stamps, levels = moments(group, batch.time_ns)
     total = len(group.lines)
     plain = b',"logyard":{' + known
     end = b',"id":"' + origin(batch)
-    by_level = {level: (plain + b',"level":"%b"' % level if level else plain) + end for level in set(levels)}
+    by_level = {level: (plain + _level(level) if level else plain) + end for level in set(levels)}
     middles = list(map(by_level.__getitem__, levels))
     if not group.is_object:
         texts = json_strings([line.decode() for line in group.lines])

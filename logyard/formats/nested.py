@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from logyard.batch import Batch, Selection
 from logyard.derive import rfc3339
 from logyard.formats.fields import labels_of
+from logyard.formats.framing import prefixed
+from logyard.formats.lined import kinds_for, write_lines
 from logyard.formats.objects import gather, json_strings, only_objects, plain_objects
-from logyard.formats.splice import is_partial, members
+from logyard.formats.splice import is_partial, members, spliced
 
 __all__ = ["NestedFormat"]
 
@@ -29,35 +30,39 @@ class NestedFormat:
 
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`."""
+        return b"".join(self.pieces(selection))
+
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
         if not selection.count:
-            return b""
+            return []
         known = b"{" + members(_known(selection.batch))
+        if (kinds := kinds_for(selection)) is not None:
+            around = (known + b',"json":', kinds.LINE, b"}\n")
+            written = write_lines(selection, around, lambda left: spliced(left.count, known, _records(left), b"}\n"))
+            if written is not None:
+                return written
         if not is_partial(selection) and (lines := only_objects(selection)) is not None:
-            return _joined(known + b',"json":', lines)
-        groups = plain_objects(selection)
-        pieces = gather(
-            selection.count,
-            groups,
-            [
-                [b',"json":' + line for line in group.lines]
-                if group.is_object
-                else [b',"text":' + text for text in json_strings([line.decode() for line in group.lines])]
-                for group in groups
-            ],
-        )
-        if is_partial(selection):
-            pieces[-1] = b',"partial":true' + pieces[-1]
-        return _joined(known, pieces)
+            return [prefixed(known + b',"json":', lines, b"}\n")]
+        return [prefixed(known, _records(selection), b"}\n")]
 
 
-def _joined(start: bytes, records: Sequence[bytes]) -> bytes:
-    """Each record behind ``start``, before a brace and a newline."""
-    first, *rest = records
-    if not rest:
-        return b"%b%b}\n" % (start, first)
-    # One join and no concatenation: another copy of a block costs more than all the rest.
-    rest[-1] += b"}\n"
-    return (b"}\n" + start).join((start + first, *rest))
+def _records(selection: Selection) -> list[bytes]:
+    """Each record as a member, behind a comma."""
+    groups = plain_objects(selection)
+    records = gather(
+        selection.count,
+        groups,
+        [
+            [b',"json":' + line for line in group.lines]
+            if group.is_object
+            else [b',"text":' + text for text in json_strings([line.decode() for line in group.lines])]
+            for group in groups
+        ],
+    )
+    if is_partial(selection):
+        records[-1] = b',"partial":true' + records[-1]
+    return records
 
 
 def _known(batch: Batch) -> dict[str, Any]:

@@ -23,3 +23,10 @@ class RawFormat:
         if selection.whole and batch.separator == b"\n":
             return batch.block + b"\n"
         return newline_block(selection.lines)
+
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
+        batch = selection.batch
+        if selection.whole and batch.separator == b"\n":
+            return [batch.block, b"\n"]
+        return [newline_block(selection.lines)]

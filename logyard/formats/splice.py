@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import accumulate, repeat
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from logyard.batch import Batch, Selection
 
-__all__ = ["Documents", "at", "is_partial", "members", "offsets", "origin", "spliced"]
-
+__all__ = [
+    "Before", "ByStamp", "Columns", "Documents", "Mark", "at", "is_partial", "members", "offsets", "origin", "spliced",
+]  # fmt: skip
 
 _TOGETHER = 128
 """Documents that are joined at once: what fits the processor's cache. A join of thousands of pieces, or one that makes
 more than the allocator hands out again, takes several times as long."""
 
 
+class Mark(Enum):
+    """What can stand before a document, and is its own."""
+
+    OFFSET = "the record's offset in its source, in digits"
+
+
+class ByStamp(dict[bytes, bytes]):
+    """What stands before documents, by how their times begin.
+
+    Args:
+        width: how many characters of a time count, at most 19 (``2026-11-22T09:30:00``).
+        make: makes it.
+    """
+
+    def __init__(self, width: int, make: Callable[[str], bytes]) -> None:
+        super().__init__()
+        self.width = width
+        self._make = make
+
+    def __missing__(self, start: bytes) -> bytes:
+        self[start] = made = self._make(start.decode())
+        return made
+
+
+Before = bytes | Mark | ByStamp
+
+
+class Documents(Protocol):
+    """A document for each of some records, not written yet: so that it is copied once, with what stands around it."""
+
+    def written(self) -> list[bytes]:
+        """Each document."""
+
+    def framed(self, before: Sequence[Before], behind: bytes) -> list[bytes]:
+        """All documents one behind the other, in parts of some ten thousand bytes, whole documents each.
+
+        Args:
+            before: pieces that stand before each.
+            behind: what stands behind each.
+        """
+
+
 @dataclass(frozen=True, slots=True)
-class Documents:
-    """A document for each of some records, not written yet: so that it is copied once, with what stands around it.
+class Columns:
+    """Documents made of columns.
 
     Attributes:
         count: how many.
@@ -41,17 +85,24 @@ class Documents:
             return list(self.pieces[0])
         return spliced(self.count, *self.pieces)
 
-    def framed(self, before: Sequence[bytes | Sequence[bytes]], behind: bytes) -> list[bytes]:
-        """All documents one behind the other, in parts of some ten thousand bytes, whole documents each.
+    def each(self, before: Sequence[Before], behind: bytes) -> list[bytes]:
+        """As `framed`, a part for each document."""
+        return spliced(self.count, *map(self._column, before), *self.pieces, behind)
 
-        Args:
-            before: pieces that stand before each.
-            behind: what stands behind each.
-        """
+    def _column(self, piece: Before) -> bytes | Sequence[bytes]:
+        if piece is Mark.OFFSET:
+            return self.offsets
+        if isinstance(piece, bytes):
+            return piece
+        column = [piece[stamp[: piece.width]] for stamp in self.stamps]
+        return column[0] if len(piece) == 1 else column
+
+    def framed(self, before: Sequence[Before], behind: bytes) -> list[bytes]:
+        """As `Documents`."""
         if not self.count:
             return []
         pieces: list[bytes | Sequence[bytes]] = [b""]
-        for piece in (*before, *self.pieces, behind):
+        for piece in (*map(self._column, before), *self.pieces, behind):
             if isinstance(piece, bytes) and isinstance(pieces[-1], bytes):
                 pieces[-1] += piece
             else:

@@ -7,9 +7,10 @@ is the same for a batch, and a priority and a second.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import repeat
 from operator import add, floordiv, mod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from logyard.batch import Batch, Selection
 from logyard.derive import Level, derive, levels, times
@@ -18,7 +19,8 @@ from logyard.derive.severity import level_value
 from logyard.derive.stamp import SECOND
 from logyard.errors import UsageError
 from logyard.formats.fields import json_objects, readable_lines
-from logyard.formats.framing import cut_text, escape_newlines, newline_block, octet_frames, prefixed_lines
+from logyard.formats.framing import cut_text, escape_newlines, newline_block, octet_frames, prefixed
+from logyard.formats.lined import BySeverity, kinds_for, write_lines
 from logyard.formats.syslog_header import (
     batch_data,
     facility_number,
@@ -118,7 +120,8 @@ class SyslogFormat:
         self._sd_json = param_names(sd_json)
         self._max_size = max_size
         self._msg_format = msg_format
-        self._starts = _Starts(rfc, facility_number(facility))
+        self._facility = facility_number(facility)
+        self._starts = _Starts(rfc, self._facility)
 
     def messages(self, selection: Selection) -> list[bytes]:
         """One message for each selected record, without framing; for datagrams."""
@@ -133,13 +136,53 @@ class SyslogFormat:
             framing: ``octet``: each message after its length and a space (RFC 6587 section 3.4.1, RFC 5425);
                 ``lf``: each before a newline, newlines inside escaped (RFC 6587 section 3.4.2).
         """
+        written = self._lined(selection, framing)
+        return self._frames(selection, framing) if written is None else b"".join(written)
+
+    def _frames(self, selection: Selection, framing: Literal["octet", "lf"]) -> bytes:
         heads, texts = self._parts(selection, one_line=framing == "lf")
         if framing == "octet":
             return octet_frames(heads, texts)
         if isinstance(heads, bytes):
             # A file's name, of all things, may hold a newline.
-            return prefixed_lines(heads.replace(b"\n", b"\\n"), texts)
+            return prefixed(heads.replace(b"\n", b"\\n"), texts)
         return newline_block(list(map(add, heads, texts)))
+
+    def _lined(self, selection: Selection, framing: Literal["octet", "lf"]) -> list[bytes] | None:
+        """As `frames`, where most records are objects that tell time or severity; None elsewhere."""
+        kinds = kinds_for(selection)
+        if kinds is None or self.rfc != 5424 or self._sd_json or self._msg_format is not None:
+            return None
+        if not self._record_time and self._severity is not None:
+            return None  # one head for all needs no look at any record
+        batch = selection.batch
+        second, fraction = divmod(batch.time_ns, SECOND)
+        stamp: Any = stamp_5424(second) + b"%06dZ" % (fraction // 1000)
+        if self._record_time:
+            stamp = (kinds.SYSLOG_TIME, stamp)
+        priority: Any
+        if self._severity is None:
+            priority = (kinds.LEVEL, BySeverity(lambda level: self._priority(_SEVERITIES[level]), known=True))
+        else:
+            priority = self._priority(self._severity)
+        rest = self._rest(batch)[1:]
+        end = b"\n" if framing == "lf" else b""
+        if end:  # a file's name may hold one, too
+            rest = rest.replace(end, b"\\n")
+        pieces = (priority, stamp, rest, kinds.LINE, end)
+        return write_lines(
+            selection, pieces, partial(self._one_by_one, framing), whole=False, octets=framing == "octet",
+            limit=self._max_size + len(end) if self._max_size else 0,
+        )  # fmt: skip
+
+    def _one_by_one(self, framing: Literal["octet", "lf"], selection: Selection) -> list[bytes]:
+        """As `frames`, each for itself."""
+        if framing == "octet":
+            return [b"%d %b" % (len(message), message) for message in self.messages(selection)]
+        return [line + b"\n" for line in self._frames(selection, framing)[:-1].split(b"\n")]
+
+    def _priority(self, severity: int) -> bytes:
+        return b"<%d>1 " % (self._facility * 8 + severity)
 
     def _parts(self, selection: Selection, *, one_line: bool = False) -> tuple[bytes | list[bytes], list[bytes]]:
         """What each message begins with (one for all, or one for each), and the texts."""

@@ -210,3 +210,7 @@ class TemplateFormat:
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`."""
         return newline_block(self.encode(selection))
+
+    def pieces(self, selection: Selection) -> list[bytes]:
+        """As `logyard.formats.Format`."""
+        return [self.block(selection)]

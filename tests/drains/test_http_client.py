@@ -47,7 +47,7 @@ async def client(sink: HttpSink | BlackHole | TcpSink, **changes: object) -> Asy
 async def failure(sink: HttpSink | BlackHole | TcpSink, **changes: object) -> DrainError:
     async with client(sink, **changes) as opened:
         with pytest.raises(DrainError) as caught:
-            await opened.send(b"x")
+            await opened.send([b"x"])
     assert SECRET not in f"{caught.value!r} {caught.value.__cause__!r}"
     return caught.value
 
@@ -56,7 +56,7 @@ async def test_a_request_is_as_it_should_be(sink: HttpSink) -> None:
     uri = DrainURI.parse(f"http://u:p@127.0.0.1:{sink.port}/?header.X-A=b&header.user-agent=me")
     made = Endpoint.of(uri, tls=False, path="/in put/ü%", query={"a b": "c&d", "e": ""}, content_type="text/plain")
     async with open_endpoint(made) as opened:
-        answer = await opened.send(b"body")
+        answer = await opened.send([b"body"])
     assert answer.status == 200
     (request,) = sink.requests
     assert (request.method, request.target, request.body) == ("POST", "/in%20put/%C3%BC%25?a%20b=c%26d&e=", b"body")
@@ -70,7 +70,7 @@ async def test_a_request_is_as_it_should_be(sink: HttpSink) -> None:
 async def test_large_bodies_arrive_whole(sink: HttpSink, compression: str) -> None:
     body = b"".join(b"%d," % number for number in range(700_000))
     async with client(sink, compression=compression) as opened:
-        await opened.send(body)
+        await opened.send([body])
     (request,) = sink.requests
     assert request.body == body
     assert request.headers.get("content-encoding", "none") == compression
@@ -79,11 +79,11 @@ async def test_large_bodies_arrive_whole(sink: HttpSink, compression: str) -> No
 
 async def test_connections_are_kept_and_not_more_than_allowed(sink: HttpSink) -> None:
     async with client(sink, in_flight=3) as opened:
-        await opened.send(b"0")
-        await opened.send(b"1")
+        await opened.send([b"0"])
+        await opened.send([b"1"])
         assert sink.connections == 2, "one tries the address, one is kept"
         sink.answer = lambda _: Reply(delay=0.01)
-        await asyncio.gather(*(opened.send(b"x") for _ in range(20)))
+        await asyncio.gather(*(opened.send([b"x"]) for _ in range(20)))
         assert sink.connections <= 4
 
 
@@ -100,11 +100,11 @@ async def noticed(opened: HttpClient) -> None:
 
 async def test_a_closed_connection_is_replaced(sink: HttpSink) -> None:
     async with client(sink) as opened:
-        await opened.send(b"0")
+        await opened.send([b"0"])
         sink.down()
         sink.up()
         await noticed(opened)
-        await opened.send(b"1")
+        await opened.send([b"1"])
     assert sink.body == b"01"
 
 
@@ -112,15 +112,15 @@ async def test_the_environments_proxies_are_not_used(sink: HttpSink, monkeypatch
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     async with client(sink) as opened:
-        await opened.send(b"x")
+        await opened.send([b"x"])
     assert sink.body == b"x"
 
 
 async def test_cookies_are_not_kept(sink: HttpSink) -> None:
     sink.answer = lambda _: Reply(headers={"Set-Cookie": "a=b"})
     async with client(sink) as opened:
-        await opened.send(b"x")
-        await opened.send(b"y")
+        await opened.send([b"x"])
+        await opened.send([b"y"])
     assert "cookie" not in sink.requests[1].headers
 
 
@@ -136,7 +136,7 @@ async def test_codes_of_success_can_be_chosen(sink: HttpSink) -> None:
 
     sink.answer = lambda _: Reply(409)
     async with client(sink, success=StatusCodes.parse("200-299,409")) as opened:
-        assert (await opened.send(b"x")).status == 409
+        assert (await opened.send([b"x"])).status == 409
 
 
 async def test_a_server_that_is_away_is_told_with_its_address() -> None:
@@ -150,7 +150,7 @@ async def test_a_server_that_goes_away_is_told_with_its_address(sink: HttpSink) 
     async with client(sink) as opened:
         sink.down()
         with pytest.raises(NotConnected, match=rf"http://127\.0\.0\.1:{sink.port}: Connection refused"):
-            await opened.send(b"x")
+            await opened.send([b"x"])
 
 
 async def test_a_name_that_does_not_exist_is_told() -> None:
@@ -169,7 +169,7 @@ async def test_a_server_that_never_answers_is_given_up(sink: HttpSink) -> None:
 async def test_a_server_that_takes_nothing_is_given_up(black_hole: BlackHole) -> None:
     async with client(black_hole, timeout=0.3) as opened:
         with pytest.raises(NotConnected, match=r"no answer in 0\.3 s"):
-            await opened.send(b"x" * 10_000_000)
+            await opened.send([b"x" * 10_000_000])
         sockets = list(opened._sockets)
         assert sockets
     # What it has not taken keeps no connection open: each attempt would leave another one behind.
@@ -202,7 +202,7 @@ async def test_what_is_no_http_is_told() -> None:
     port = server.sockets[0].getsockname()[1]
     async with server, open_endpoint(Endpoint("http", "127.0.0.1", port)) as opened:
         with pytest.raises(NotConnected, match="what came is no answer of HTTP"):
-            await opened.send(b"x")
+            await opened.send([b"x"])
 
 
 async def test_a_long_answer_is_not_read_to_its_end_and_costs_its_connection(sink: HttpSink) -> None:
@@ -211,8 +211,8 @@ async def test_a_long_answer_is_not_read_to_its_end_and_costs_its_connection(sin
     assert len(str(error)) < 300
     sink.answer = lambda _: Reply(200, b"x" * 1_000_000)
     async with client(sink) as opened:
-        assert len((await opened.send(b"x")).text) == 64 * 1024
-        await opened.send(b"y")
+        assert len((await opened.send([b"x"])).text) == 64 * 1024
+        await opened.send([b"y"])
         assert sink.requests[-1].connection != sink.requests[-2].connection
 
 
@@ -223,10 +223,10 @@ async def test_what_a_server_repeats_of_our_secrets_is_masked(sink: HttpSink, ca
     sink.answer = lambda request: Reply(500, f"{request.target} {dict(request.headers)}".encode())
     async with open_endpoint(made) as opened:
         with pytest.raises(DrainError) as caught:
-            await opened.send(b"x")
+            await opened.send([b"x"])
         sink.answer = lambda _: Reply(500, f"the password is {SECRET}1, the parameter {SECRET}4".encode())
         with pytest.raises(DrainError) as second:
-            await opened.send(b"x")
+            await opened.send([b"x"])
     for shown in (str(caught.value), repr(caught.value), str(second.value), repr(made), repr(opened), caplog.text):
         assert SECRET not in shown
         assert made.headers["Authorization"].reveal().split(" ")[1] not in shown
@@ -243,7 +243,7 @@ async def test_an_unexpected_failure_of_the_client_tells_no_secret(
 
         monkeypatch.setattr(opened._session, "request", explode)
         with pytest.raises(NotConnected, match="ValueError: cannot use") as caught:
-            await opened.send(b"x")
+            await opened.send([b"x"])
     assert SECRET not in str(caught.value)
     assert caught.value.__suppress_context__
 
@@ -276,7 +276,7 @@ async def test_certificates_are_checked_both_ways(certificates: Certificates) ->
     async with tls_server(certificates.server, certificates.ca) as sink:
         for host in ("localhost", "127.0.0.1"):
             async with open_endpoint(https(sink, host, ca=certificates.ca, cert=pair.cert, key=pair.key)) as opened:
-                await opened.send(b"secret" * 100_000)
+                await opened.send([b"secret" * 100_000])
         assert sink.body == b"secret" * 200_000
 
 
@@ -284,7 +284,7 @@ async def refused(made: Endpoint) -> str:
     # A server that only hangs up, instead of sending an alert, is tried again.
     with pytest.raises((Permanent, NotConnected)) as caught:
         async with open_endpoint(made) as opened:
-            await opened.send(b"x")
+            await opened.send([b"x"])
     return str(caught.value)
 
 
@@ -299,14 +299,14 @@ async def test_a_wrong_certificate_is_told_with_what_to_set(certificates: Certif
     async with tls_server(certificates.wrong_host) as sink:
         assert "set servername=" in await refused(https(sink, ca=certificates.ca))
         async with open_endpoint(https(sink, ca=certificates.ca, servername="other.example")) as opened:
-            await opened.send(b"x")
+            await opened.send([b"x"])
     async with tls_server(certificates.expired) as sink:
         assert "has expired" in await refused(https(sink, ca=certificates.ca))
 
 
 async def test_a_certificate_that_goes_bad_while_sending_is_told_as_well(certificates: Certificates) -> None:
     async with tls_server(certificates.server) as sink, open_endpoint(https(sink, ca=certificates.ca)) as opened:
-        await opened.send(b"x")
+        await opened.send([b"x"])
         sink.down()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificates.wrong_host.cert, certificates.wrong_host.key)
@@ -314,7 +314,7 @@ async def test_a_certificate_that_goes_bad_while_sending_is_told_as_well(certifi
         sink.up()
         await noticed(opened)
         with pytest.raises(Permanent, match="is not for 'localhost': set servername="):
-            await opened.send(b"y")
+            await opened.send([b"y"])
 
 
 async def test_certificates_are_read_again_when_they_change(
@@ -324,12 +324,12 @@ async def test_certificates_are_read_again_when_they_change(
     ca = tmp_path / "ca.crt"
     shutil.copy(certificates.ca, ca)
     async with tls_server(certificates.server) as sink, open_endpoint(https(sink, ca=ca)) as opened:
-        await opened.send(b"x")
+        await opened.send([b"x"])
         shutil.copy(certificates.other_ca, ca)
         with pytest.raises(Permanent, match="set ca="):
-            await opened.send(b"y")
+            await opened.send([b"y"])
         shutil.copy(certificates.ca, ca)
-        await opened.send(b"z")
+        await opened.send([b"z"])
         assert sink.body == b"xz"
 
 
@@ -373,7 +373,7 @@ async def test_an_ipv6_address_can_be_sent_to() -> None:
     except OSError:
         pytest.skip("this machine has no IPv6")
     async with server, open_endpoint(Endpoint("http", "::1", server.sockets[0].getsockname()[1])) as opened:
-        assert (await opened.send(b"")).status == 204
+        assert (await opened.send([b""])).status == 204
 
 
 @pytest.mark.parametrize(

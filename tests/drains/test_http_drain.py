@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -194,9 +194,9 @@ async def test_a_send_does_not_hold_up_the_event_loop_while_it_compresses(sink: 
     threads: list[threading.Thread] = []
     compress = http_compression.compress
 
-    def noting(body: bytes, how: http_compression.Compression) -> bytes:
+    def noting(pieces: Sequence[bytes], how: http_compression.Compression) -> Sequence[bytes]:
         threads.append(threading.current_thread())
-        return compress(body, how)
+        return compress(pieces, how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(http_compression, "compress", noting)

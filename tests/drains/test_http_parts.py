@@ -11,17 +11,17 @@ from logyard_drains.http_parts import Outcome, Part, pack
 
 
 def test_what_fits_is_one_body() -> None:
-    assert pack([b"a", b"bb"], 4) == [Part(b"a\nbb", 2)]
+    assert pack([b"a", b"bb"], 4) == [Part([b"a\nbb"], 2)]
     assert pack([], 4) == []
-    assert pack([b"a", b"b"], 5, before=b"[", between=b",", after=b"]") == [Part(b"[a,b]", 2)]
+    assert pack([b"a", b"b"], 5, before=b"[", between=b",", after=b"]") == [Part([b"[a,b]"], 2)]
 
 
 def test_a_document_that_is_too_large_is_alone() -> None:
-    assert pack([b"a", b"xxxxxxxx", b"b", b"c"], 4) == [Part(b"a", 1), Part(b"xxxxxxxx", 1), Part(b"b\nc", 2)]
+    assert pack([b"a", b"xxxxxxxx", b"b", b"c"], 4) == [Part([b"a"], 1), Part([b"xxxxxxxx"], 1), Part([b"b\nc"], 2)]
 
 
 def test_records_are_counted_as_well() -> None:
-    assert pack([b"a"] * 5, 100, most_records=2) == [Part(b"a\na", 2), Part(b"a\na", 2), Part(b"a", 1)]
+    assert pack([b"a"] * 5, 100, most_records=2) == [Part([b"a\na"], 2), Part([b"a\na"], 2), Part([b"a"], 1)]
 
 
 @given(

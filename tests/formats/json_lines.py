@@ -8,7 +8,10 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-__all__ = ["HOSTILE", "SHAPED", "has_a_name_twice", "lines", "read_strictly", "shaped_lines", "strictly_object"]
+__all__ = [
+    "HOSTILE", "SHAPED", "has_a_name_twice", "lines", "read_strictly", "shaped_lines", "strictly_object", "values",
+    "write",
+]  # fmt: skip
 
 HOSTILE = (
     b"", b" ", b"{}", b"{ }", b"{", b"}", b"}{", b'{"a":{', b"}}", b'{"a":[', b"]}", b'{"a":"', b'"}', b'"', b",",

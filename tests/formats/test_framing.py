@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logyard.formats.framing import cut_text, escape_newlines, newline_block, octet_frames, prefixed_lines
+from logyard.formats.framing import cut_text, escape_newlines, newline_block, octet_frames, prefixed
 
 records = st.lists(st.binary(max_size=12), max_size=5)
 
@@ -53,8 +53,8 @@ def test_a_newline_block_has_one_line_for_each_record(texts: list[bytes]) -> Non
 @given(
     st.lists(st.binary(max_size=8).filter(lambda text: b"\n" not in text), max_size=4), st.sampled_from([b"", b"<14>"])
 )
-def test_prefixed_lines_are_prefix_record_and_newline(texts: list[bytes], prefix: bytes) -> None:
-    assert prefixed_lines(prefix, texts) == b"".join(prefix + text + b"\n" for text in texts)
+def test_prefixed_are_prefix_record_and_newline(texts: list[bytes], prefix: bytes) -> None:
+    assert prefixed(prefix, texts) == b"".join(prefix + text + b"\n" for text in texts)
 
 
 @given(st.text(max_size=12), st.integers(-3, 40))

@@ -90,6 +90,12 @@ def _linux() -> str | None:
     return None if sys.platform == "linux" else "this needs Linux"
 
 
+def _native() -> str | None:
+    from logyard import native
+
+    return f"logyard's part in C is {native.missing}" if native.module is None else None
+
+
 def _root() -> str | None:
     return None if os.geteuid() == 0 else "this needs root"
 
@@ -101,6 +107,7 @@ _REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "linux": _linux,
     "logrotate": _program("logrotate", "logrotate"),
     "make": _program("make", "make"),
+    "native": _native,
     "openssl": _program("openssl", "openssl"),
     "redis-server": _program("redis-server", "redis-server"),
     "root": _root,

@@ -30,6 +30,7 @@ def command(file: Path | None, server: ServerOptions) -> int:
     """
     import os
 
+    from logyard import native
     from logyard.settings import find_settings
     from logyard.settings.checking import check_settings
 
@@ -37,6 +38,8 @@ def command(file: Path | None, server: ServerOptions) -> int:
     checked = check_settings(path)
     for warning in checked.warnings:
         click.echo(visible(f"warning: {warning}"))
+    if native.missing:
+        click.echo(visible(f"warning: logyard's part in C, which makes it faster, is {native.missing}"))
     for problem in checked.problems:
         click.echo(visible(str(problem)))
     if checked.problems:

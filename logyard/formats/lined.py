@@ -1,0 +1,151 @@
+"""Documents written around lines as they are, by the part of logyard that is in C (`logyard.native`).
+
+It takes the records of which all is sure, which are nearly all that programs write; the others it leaves to those who
+know every case. Where that part was not built, or a batch is not made of lines, everything is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import orjson
+
+from logyard import native
+from logyard.batch import Selection
+from logyard.derive.severity import Level, level_value
+from logyard.formats.splice import Before, Columns, Mark, is_partial
+
+__all__ = ["BySeverity", "Lined", "kinds_for", "one_by_one", "write_lines"]
+
+_TOGETHER = 64 * 1024
+_LATEST_NS = 1 << 62
+"""Times beyond, in the year 2116, are left to Python's numbers."""
+
+
+class BySeverity(dict[bytes, bytes | None]):
+    """What documents hold for a severity, by the JSON that tells it, b"" for records that tell none.
+
+    Args:
+        make: makes it of the severity; of None where none is told, or none that is known.
+        known: whether records are left whose severity is told and not known.
+    """
+
+    def __init__(self, make: Callable[[Level | None], bytes], *, known: bool = False) -> None:
+        super().__init__()
+        self._make = make
+        self._known = known
+
+    def __missing__(self, told: bytes) -> bytes | None:
+        try:
+            level = level_value(orjson.loads(told)) if told else None
+        except orjson.JSONDecodeError:  # a number that is none for it
+            level = None
+        made = None if told and level is None and self._known else self._make(level)
+        self[told] = made
+        return made
+
+
+def kinds_for(selection: Selection) -> ModuleType | None:
+    """``logyard.native.lines``, whose names say what documents are made of; None where `write_lines` does nothing."""
+    batch = selection.batch
+    if not selection.count or batch.separator != b"\n" or batch.first < 0 or not 0 <= batch.time_ns < _LATEST_NS:
+        return None
+    return native.module
+
+
+def write_lines(
+    selection: Selection,
+    pieces: tuple[Any, ...],
+    others: Callable[[Selection], Sequence[bytes]],
+    **how: Any,
+) -> list[bytes] | None:
+    """Documents made of ``pieces``, for each selected record one, in parts of some ten thousand bytes.
+
+    Args:
+        selection: records for which there are `kinds_for`; one that was cut off by the end of its file is left.
+        pieces, how: as ``logyard.native.lines.write`` takes them.
+        others: makes the documents of records that are left.
+
+    Returns:
+        None when all of them are left.
+
+    Raises:
+        WireError: the block does not hold so many records as it should.
+    """
+    assert native.module is not None
+    batch = selection.batch
+    try:
+        parts = native.module.write(
+            batch.block,
+            batch.first,
+            batch.count,
+            batch.time_ns,
+            selection.positions,
+            pieces,
+            leave_last=is_partial(selection),
+            **how,
+        )
+    except ValueError:
+        assert batch.lines  # which raises what is to be raised
+        raise
+    left = [part for part in parts if type(part) is int]
+    if not left:
+        return parts  # type: ignore[no-any-return]
+    if len(left) == selection.count:
+        return None
+    made = iter(others(selection.at(left)))
+    return _together([next(made) if type(part) is int else part for part in parts])
+
+
+def one_by_one(parts: Sequence[bytes]) -> list[bytes]:
+    """The documents in parts, each of which ends with a newline."""
+    return b"".join(parts).split(b"\n")[:-1]
+
+
+def _together(parts: Sequence[bytes]) -> list[bytes]:
+    """The parts, small ones joined."""
+    joined: list[bytes] = []
+    start = size = 0
+    for index, part in enumerate(parts):
+        size += len(part)
+        if size >= _TOGETHER:
+            joined.append(b"".join(parts[start : index + 1]))
+            start, size = index + 1, 0
+    return [*joined, b"".join(parts[start:])] if size else joined
+
+
+@dataclass(frozen=True, slots=True)
+class Lined:
+    """Documents (`logyard.formats.splice.Documents`) around lines.
+
+    Attributes:
+        selection: the records, for which there are `kinds_for`.
+        pieces: what a document is made of.
+        stamp: the time of records that tell none.
+        others: documents for records that are left.
+    """
+
+    selection: Selection
+    pieces: tuple[Any, ...]
+    stamp: bytes
+    others: Callable[[Selection], Columns]
+
+    def written(self) -> list[bytes]:
+        """As `Documents`."""
+        return one_by_one(self.framed((), b"\n"))
+
+    def framed(self, before: Sequence[Before], behind: bytes) -> list[bytes]:
+        """As `Documents`."""
+        pieces = (*map(self._piece, before), *self.pieces, behind)
+        written = write_lines(self.selection, pieces, lambda left: self.others(left).each(before, behind))
+        return self.others(self.selection).framed(before, behind) if written is None else written
+
+    def _piece(self, piece: Before) -> Any:
+        kinds = native.module
+        assert kinds is not None
+        if piece is Mark.OFFSET:
+            return kinds.OFFSET
+        return piece if isinstance(piece, bytes) else (kinds.BY_TIME, piece, self.stamp[: piece.width])

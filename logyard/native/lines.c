@@ -1,0 +1,1004 @@
+/*
+ * Documents around the lines of a block, written without a Python object for a record.
+ *
+ * `write` reads each line once, strictly, as RFC 8259 has it, and takes it only when everything that a document needs
+ * of it is sure. Whatever is unusual (a name that occurs twice, a time written in a rare way, deep nesting, what is no
+ * JSON) is left to the caller, who has slower ways that know all cases. So nothing here decides what a record means
+ * differently than they do: tests hold both against each other.
+ *
+ * Each read ends at a byte that is not what is expected, and a block ends in a NUL that bytes objects have behind
+ * them: no character of JSON is a NUL or a newline, so nothing is read behind the block. Sixteen bytes are read at once
+ * only where the block has so many.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+typedef unsigned char byte;
+
+/* ---- what documents are made of ---- */
+
+enum kind { LITERAL, LINE, BODY, REST, OFFSET, TIME, SYSLOG_TIME, LEVEL, MESSAGE, BY_TIME };
+
+struct piece {
+    enum kind kind;
+    const char *text; /* LITERAL; what stands before a MESSAGE; what stands for a TIME or SYSLOG_TIME that is not told */
+    size_t size;
+    PyObject *mapping; /* LEVEL, BY_TIME */
+};
+
+#define PIECES 24
+
+struct plan {
+    struct piece pieces[PIECES];
+    int count;
+    size_t literal; /* bytes of all LITERAL pieces */
+    int time, syslog_time, level, message, body, rest, by_time; /* which of them there are */
+    int message_required;
+    size_t by_time_width;
+    int whole;  /* a line has to be one whole object; else its beginning is enough when that tells all that is needed */
+    int unique; /* no name may occur twice, numbers have to survive being read, reserved names are left */
+    int octets; /* each document stands behind its length and a space */
+    size_t limit; /* documents that are longer are left; 0 for none */
+    int64_t observed; /* ns */
+};
+
+/* ---- names of members that tell something: the same sets as in logyard.derive and logyard.formats.fields ---- */
+
+enum role { NONE = 0, IS_TIME = 1, IS_LEVEL = 2, IS_LOG = 3, IS_MSG = 4, IS_MESSAGE = 5, IS_TEXT = 6 };
+
+static const struct name {
+    const char *text;
+    byte size;
+    byte role;
+} NAMES[] = {
+    {"ts", 2, IS_TIME},          {"time", 4, IS_TIME},          {"timestamp", 9, IS_TIME}, {"@timestamp", 10, IS_TIME},
+    {"level", 5, IS_LEVEL},      {"lvl", 3, IS_LEVEL},          {"severity", 8, IS_LEVEL}, {"loglevel", 8, IS_LEVEL},
+    {"log.level", 9, IS_LEVEL},  {"log", 3, IS_LOG},            {"msg", 3, IS_MSG},        {"message", 7, IS_MESSAGE},
+    {"text", 4, IS_TEXT},
+};
+#define LONGEST_NAME 10
+
+static enum role role_of(const byte *name, size_t size) {
+    if (size < 2 || size > LONGEST_NAME) return NONE;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (NAMES[i].size == size && memcmp(NAMES[i].text, name, size) == 0) return (enum role)NAMES[i].role;
+    return NONE;
+}
+
+#define RESERVED 16
+
+struct reserved {
+    const char *text[RESERVED];
+    size_t size[RESERVED];
+    int count;
+};
+
+/* ---- a record ---- */
+
+#define STAMP 32 /* 2026-11-22T09:30:00.123456789Z has 30 */
+
+struct span {
+    const byte *at;
+    size_t size;
+};
+
+struct record {
+    struct span line;
+    const byte *rest; /* up to the end of the line */
+    struct span message, middle, by_time;
+    byte stamp_size, syslog_size, offset_size;
+    char stamp[STAMP], syslog[STAMP], offset[24];
+    size_t size; /* of the document */
+};
+
+/* ---- strings ---- */
+
+static int hex(byte c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 32;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int four_hex(const byte *p) {
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex(p[i]);
+        if (digit < 0) return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+/* Behind the character of UTF-8 at p (Unicode 15, table 3-7), or NULL. */
+static const byte *character(const byte *p) {
+#define TAIL(c) (((c) & 0xC0) == 0x80)
+    byte c = *p;
+    if (c < 0xC2) return NULL;
+    if (c < 0xE0) return TAIL(p[1]) ? p + 2 : NULL;
+    if (c < 0xF0) {
+        if (!TAIL(p[1]) || (c == 0xE0 && p[1] < 0xA0) || (c == 0xED && p[1] > 0x9F)) return NULL;
+        return TAIL(p[2]) ? p + 3 : NULL;
+    }
+    if (c > 0xF4 || !TAIL(p[1]) || (c == 0xF0 && p[1] < 0x90) || (c == 0xF4 && p[1] > 0x8F)) return NULL;
+    return TAIL(p[2]) && TAIL(p[3]) ? p + 4 : NULL;
+#undef TAIL
+}
+
+/* The quote that ends the string whose text begins at p, or NULL; escaped: whether there is a backslash in it. */
+static const byte *string_end(const byte *p, const byte *block_end, int *escaped) {
+    *escaped = 0;
+    for (;;) {
+#ifdef __SSE2__
+        while (block_end - p >= 16) {
+            __m128i some = _mm_loadu_si128((const __m128i *)p);
+            /* As signed numbers, what is no ASCII is below the control characters. */
+            __m128i stops = _mm_or_si128(
+                _mm_cmplt_epi8(some, _mm_set1_epi8(0x20)),
+                _mm_or_si128(_mm_cmpeq_epi8(some, _mm_set1_epi8('"')), _mm_cmpeq_epi8(some, _mm_set1_epi8('\\'))));
+            int mask = _mm_movemask_epi8(stops);
+            if (mask) {
+                p += __builtin_ctz((unsigned)mask);
+                break;
+            }
+            p += 16;
+        }
+#endif
+        while (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') p++;
+        if (*p == '"') return p;
+        if (*p == '\\') {
+            *escaped = 1;
+            switch (p[1]) {
+            case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+                p += 2;
+                break;
+            case 'u': {
+                int code = four_hex(p + 2);
+                if (code < 0 || (code >= 0xDC00 && code <= 0xDFFF)) return NULL;
+                p += 6;
+                if (code >= 0xD800 && code <= 0xDBFF) { /* a pair, or nothing that everybody can read */
+                    if (p[0] != '\\' || p[1] != 'u') return NULL;
+                    code = four_hex(p + 2);
+                    if (code < 0xDC00 || code > 0xDFFF) return NULL;
+                    p += 6;
+                }
+                break;
+            }
+            default:
+                return NULL;
+            }
+        } else if (*p >= 0x80) {
+            p = character(p);
+            if (p == NULL) return NULL;
+        } else {
+            return NULL;
+        }
+    }
+}
+
+/* ---- numbers ---- */
+
+static int is_digit(byte c) { return c >= '0' && c <= '9'; }
+
+/* Behind the number at p, or NULL. plain: whether it surely is a finite one, or a whole one of 64 bits. */
+static const byte *number_end(const byte *p, int *plain) {
+    if (*p == '-') p++;
+    const byte *start = p;
+    if (!is_digit(*p)) return NULL;
+    if (*p == '0') p++;
+    else while (is_digit(*p)) p++;
+    *plain = p - start <= 18;
+    if (*p == '.') {
+        p++;
+        if (!is_digit(*p)) return NULL;
+        while (is_digit(*p)) p++;
+    }
+    if ((*p | 32) == 'e') {
+        p++;
+        if (*p == '+' || *p == '-') p++;
+        const byte *power = p;
+        if (!is_digit(*p)) return NULL;
+        while (is_digit(*p)) p++;
+        if (p - power > 2) *plain = 0;
+    }
+    return p;
+}
+
+/* ---- times ---- */
+
+#define SECOND 1000000000LL
+#define DAY 86400LL
+
+/* Days since 1970 of a date in the Gregorian calendar (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
+static int64_t days_of(int64_t year, unsigned month, unsigned day) {
+    year -= month <= 2;
+    int64_t era = year / 400;
+    unsigned of_era = (unsigned)(year - era * 400);
+    unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + (int64_t)(of_era * 365 + of_era / 4 - of_era / 100 + of_year) - 719468;
+}
+
+static void date_of(int64_t days, int *year, unsigned *month, unsigned *day) {
+    days += 719468;
+    int64_t era = days / 146097;
+    unsigned of_era = (unsigned)(days - era * 146097);
+    unsigned years = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * years + years / 4 - years / 100);
+    unsigned mp = (5 * of_year + 2) / 153;
+    *day = of_year - (153 * mp + 2) / 5 + 1;
+    *month = mp < 10 ? mp + 3 : mp - 9;
+    *year = (int)(era * 400 + years) + (*month <= 2);
+}
+
+static int two(const byte *p) { return is_digit(p[0]) && is_digit(p[1]) ? (p[0] - '0') * 10 + p[1] - '0' : -1; }
+
+/* Seconds since 1970 of "2026-11-22" at p; -1 when there is no such day, or it is before 1970. */
+static int64_t date_at(const byte *p) {
+    static const byte MONTHS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int century = two(p), years = two(p + 2), month = two(p + 5), day = two(p + 8);
+    if (century < 0 || years < 0 || p[4] != '-' || month < 1 || month > 12 || p[7] != '-' || day < 1) return -1;
+    int year = century * 100 + years;
+    int leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (year < 1970 || day > MONTHS[month - 1] + (month == 2 && leap)) return -1;
+    return days_of(year, (unsigned)month, (unsigned)day) * DAY;
+}
+
+struct moment {
+    int64_t second;          /* since 1970 */
+    int64_t fraction;        /* ns */
+    const byte *written;     /* the second's 19 characters if they are as RFC 3339 in UTC has them (but for the T) */
+    const byte *digits;      /* the fraction's */
+    int digits_count;
+};
+
+/* The day that was read last: lines come in crowds. */
+struct last_day {
+    byte text[10];
+    int64_t second;
+    int known;
+};
+
+static int plausible(const struct moment *m, int64_t observed) {
+    if (m->second < 0 || m->second > INT64_MAX / SECOND - 1) return 0;
+    int64_t ns = m->second * SECOND + m->fraction;
+    return ns >= 365 * DAY * SECOND && ns <= observed + DAY * SECOND;
+}
+
+/* A time as text, from p up to end: RFC 3339 and its nearest relatives. */
+static int read_text(struct moment *m, const byte *p, const byte *end, struct last_day *last) {
+    if (end - p < 19) return 0;
+    if (!last->known || memcmp(last->text, p, 10) != 0) {
+        last->second = date_at(p);
+        memcpy(last->text, p, 10);
+        last->known = 1;
+    }
+    if (last->second < 0) return 0;
+    int hour = two(p + 11), minute = two(p + 14), second = two(p + 17);
+    if ((p[10] != 'T' && p[10] != 't' && p[10] != ' ') || hour < 0 || hour > 23 || p[13] != ':' || minute < 0 ||
+        minute > 59 || p[16] != ':' || second < 0 || second > 59)
+        return 0;
+    m->second = last->second + hour * 3600 + minute * 60 + second;
+    m->written = p;
+    m->fraction = 0;
+    m->digits_count = 0;
+    p += 19;
+    if (*p == '.' || *p == ',') {
+        p++;
+        m->digits = p;
+        int64_t scale = SECOND;
+        while (is_digit(*p)) {
+            if (p - m->digits == 9) return 0;
+            scale /= 10;
+            m->fraction += (*p++ - '0') * scale;
+        }
+        m->digits_count = (int)(p - m->digits);
+        if (m->digits_count == 0) return 0;
+    }
+    if (p == end) return 1;
+    if ((*p == 'Z' || *p == 'z') && p + 1 == end) return 1;
+    if (*p != '+' && *p != '-') return 0;
+    int hours = two(p + 1), minutes;
+    if (hours < 0 || hours > 23) return 0;
+    if (p[3] == ':' && end - p == 6) minutes = two(p + 4);
+    else if (end - p == 5) minutes = two(p + 3);
+    else return 0;
+    if (minutes < 0 || minutes > 59) return 0;
+    int64_t offset = hours * 3600 + minutes * 60;
+    if (offset) {
+        m->second += *p == '-' ? offset : -offset;
+        m->written = NULL;
+    }
+    return 1;
+}
+
+/* A time as a number: whole ones by their size, and seconds with up to six digits behind the point. */
+static int read_number(struct moment *m, const byte *p, const byte *end) {
+    uint64_t value = 0;
+    const byte *start = p;
+    while (p < end && is_digit(*p) && p - start < 19) value = value * 10 + (uint64_t)(*p++ - '0');
+    if (p == start) return 0;
+    m->written = NULL;
+    if (p == end) {
+        uint64_t unit = value < 100000000000ULL ? 1 : value < 100000000000000ULL ? 1000
+                      : value < 100000000000000000ULL ? 1000000 : 1000000000;
+        m->second = (int64_t)(value / unit);
+        m->fraction = (int64_t)(value % unit * (1000000000ULL / unit));
+        return 1;
+    }
+    if (*p != '.' || p - start > 10 || value >= 8000000000ULL) return 0;
+    p++;
+    int digits = (int)(end - p);
+    if (digits < 1 || digits > 6) return 0;
+    m->second = (int64_t)value;
+    m->fraction = 0;
+    int64_t scale = SECOND;
+    while (p < end) {
+        if (!is_digit(*p)) return 0;
+        scale /= 10;
+        m->fraction += (*p++ - '0') * scale;
+    }
+    return 1;
+}
+
+static char *put_digits(char *at, uint64_t value, int digits) {
+    for (int i = digits - 1; i >= 0; i--) {
+        at[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return at + digits;
+}
+
+static char *put_second(char *at, const struct moment *m) {
+    if (m->written != NULL) {
+        memcpy(at, m->written, 19);
+        at[10] = 'T';
+        return at + 19;
+    }
+    int year;
+    unsigned month, day;
+    date_of(m->second / DAY, &year, &month, &day);
+    unsigned second = (unsigned)(m->second % DAY);
+    at = put_digits(at, (uint64_t)year, 4);
+    *at++ = '-';
+    at = put_digits(at, month, 2);
+    *at++ = '-';
+    at = put_digits(at, day, 2);
+    *at++ = 'T';
+    at = put_digits(at, second / 3600, 2);
+    *at++ = ':';
+    at = put_digits(at, second / 60 % 60, 2);
+    *at++ = ':';
+    return put_digits(at, second % 60, 2);
+}
+
+/* RFC 3339 in UTC with no, 3, 6 or 9 digits, as many as the time needs. */
+static void put_stamp(struct record *r, const struct moment *m) {
+    char *at = put_second(r->stamp, m);
+    if (m->fraction) {
+        int digits = m->fraction % 1000000 == 0 ? 3 : m->fraction % 1000 == 0 ? 6 : 9;
+        *at++ = '.';
+        int64_t value = m->fraction / (digits == 3 ? 1000000 : digits == 6 ? 1000 : 1);
+        at = put_digits(at, (uint64_t)value, digits);
+    }
+    *at++ = 'Z';
+    r->stamp_size = (byte)(at - r->stamp);
+}
+
+/* With the digits that were written, at most six (RFC 5424 section 6.2.3); of other times with six. */
+static void put_syslog_stamp(struct record *r, const struct moment *m) {
+    char *at = put_second(r->syslog, m);
+    if (m->written == NULL) {
+        *at++ = '.';
+        at = put_digits(at, (uint64_t)(m->fraction / 1000), 6);
+    } else if (m->digits_count) {
+        int digits = m->digits_count < 6 ? m->digits_count : 6;
+        *at++ = '.';
+        memcpy(at, m->digits, (size_t)digits);
+        at += digits;
+    }
+    *at++ = 'Z';
+    r->syslog_size = (byte)(at - r->syslog);
+}
+
+/* ---- lines ---- */
+
+#define DEPTH 60
+#define ENOUGH 64 /* leading members; as in logyard.derive.members */
+#define KEYS 192
+#define TOGETHER 65536 /* bytes of documents that are written at once: what fits the processor's cache */
+#define RECORDS 512
+#define TEXTS 16
+
+struct known {
+    byte text[24];
+    size_t size;
+    struct span made;
+};
+
+struct state {
+    const struct plan *plan;
+    const struct reserved *reserved;
+    const byte *block_end;
+    struct last_day last;
+    struct known levels[TEXTS], times[TEXTS];
+    int levels_count, times_count;
+    PyObject *kept; /* what the mappings gave, for as long as the documents point to it */
+    /* names of the objects that are open: of each those from bases[depth] on */
+    struct span keys[KEYS];
+    int keys_count, bases[DEPTH + 2];
+    uint64_t blooms[DEPTH + 2];
+};
+
+static const byte *skip(const byte *p) {
+    while (*p == ' ' || *p == '\t') p++;
+    return p;
+}
+
+/* Whether the name is new in the object at this depth; remembers it. */
+static int is_new(struct state *s, int depth, const byte *name, size_t size) {
+    unsigned hash = (unsigned)size * 7;
+    if (size) hash += name[0] * 3u + name[size - 1] * 5u + name[size / 2] * 11u;
+    uint64_t bit = 1ULL << (hash & 63);
+    if (s->blooms[depth] & bit)
+        for (int i = s->bases[depth]; i < s->keys_count; i++)
+            if (s->keys[i].size == size && memcmp(s->keys[i].at, name, size) == 0) return 0;
+    if (s->keys_count == KEYS) return 0;
+    s->blooms[depth] |= bit;
+    s->keys[s->keys_count++] = (struct span){name, size};
+    return 1;
+}
+
+static int is_reserved(const struct reserved *r, const byte *name, size_t size) {
+    for (int i = 0; i < r->count; i++)
+        if (r->size[i] == size && memcmp(r->text[i], name, size) == 0) return 1;
+    return 0;
+}
+
+/* What a line tells; LEAVE: not to be told here. */
+enum verdict { TAKE, LEAVE };
+
+struct told {
+    struct span time, level, messages[3];
+    int time_leads, level_leads; /* they stand before the first array or object */
+};
+
+static enum verdict read_line(struct state *s, struct record *r, struct told *t) {
+    const struct plan *plan = s->plan;
+    const byte *p = r->line.at, *end = p + r->line.size;
+    uint64_t is_object = 0; /* a bit for each depth */
+    int depth = 0, leading = 1, members = 0, escaped, leads = 1;
+    enum role role = NONE;
+
+    if (*p != '{') return LEAVE;
+    memset(t, 0, sizeof *t);
+    s->keys_count = 0;
+
+open_object:
+    if (++depth > DEPTH) return LEAVE;
+    is_object |= 1ULL << depth;
+    s->bases[depth] = s->keys_count;
+    s->blooms[depth] = 0;
+    p = skip(p + 1);
+    if (*p == '}') goto close;
+
+key:
+    if (*p != '"') return LEAVE;
+    {
+        const byte *name = p + 1;
+        p = string_end(name, s->block_end, &escaped);
+        if (p == NULL || escaped) return LEAVE;
+        size_t size = (size_t)(p - name);
+        if (plan->unique && !is_new(s, depth, name, size)) return LEAVE;
+        if (depth == 1) {
+            members++;
+            role = role_of(name, size);
+            if (plan->unique && is_reserved(s->reserved, name, size)) return LEAVE;
+            if (plan->rest) {
+                int told = (role == IS_TIME && size == 4) || (role == IS_LEVEL && size == 5);
+                if (told && !leads) return LEAVE;
+                if (!told && leads) {
+                    leads = 0;
+                    r->rest = name - 1;
+                }
+            }
+        }
+    }
+    p = skip(p + 1);
+    if (*p != ':') return LEAVE;
+    p = skip(p + 1);
+
+value:
+    {
+        const byte *start = p;
+        int plain = 1, is_null = 0;
+        switch (*p) {
+        case '"':
+            p = string_end(p + 1, s->block_end, &escaped);
+            if (p == NULL) return LEAVE;
+            p++;
+            break;
+        case '{':
+        case '[':
+            if (depth == 1) {
+                leading = 0;
+                if ((plan->level && (role == IS_LEVEL || role == IS_LOG)) || (role == IS_TIME && plan->time))
+                    return LEAVE;
+                if (role >= IS_MSG) {
+                    /* No message, but the name is there. */
+                    if (t->messages[role - IS_MSG].at != NULL) return LEAVE;
+                    t->messages[role - IS_MSG] = (struct span){start, 1};
+                }
+                role = NONE;
+            }
+            if (*p == '{') goto open_object;
+            if (++depth > DEPTH) return LEAVE;
+            is_object &= ~(1ULL << depth);
+            p = skip(p + 1);
+            if (*p == ']') goto close;
+            goto value;
+        case 't':
+            if (strncmp((const char *)p, "true", 4) != 0) return LEAVE;
+            p += 4;
+            break;
+        case 'f':
+            if (strncmp((const char *)p, "false", 5) != 0) return LEAVE;
+            p += 5;
+            break;
+        case 'n':
+            if (strncmp((const char *)p, "null", 4) != 0) return LEAVE;
+            p += 4;
+            is_null = 1;
+            break;
+        default:
+            p = number_end(p, &plain);
+            if (p == NULL || (plan->unique && !plain)) return LEAVE;
+        }
+        if (depth == 1 && role != NONE) {
+            if (is_null && plan->rest && leads) return LEAVE;
+            struct span found = {start, (size_t)(p - start)};
+            switch (role) {
+            case IS_TIME:
+                if (!plan->time || is_null) break;
+                if (t->time.at != NULL) {
+                    if (plan->whole || !t->time_leads) return LEAVE;
+                    break;
+                }
+                t->time = found;
+                t->time_leads = leading;
+                break;
+            case IS_LEVEL:
+            case IS_LOG:
+                if (!plan->level || is_null) break;
+                if (role == IS_LOG && plan->whole) return LEAVE;
+                if (role == IS_LOG) break; /* of a leading member that is no object nothing is told */
+                if (t->level.at != NULL) {
+                    if (plan->whole || !t->level_leads) return LEAVE;
+                    break;
+                }
+                t->level = found;
+                t->level_leads = leading;
+                break;
+            default:
+                if (!plan->message) break;
+                if (t->messages[role - IS_MSG].at != NULL) return LEAVE;
+                t->messages[role - IS_MSG] = found;
+            }
+            if (!plan->whole && t->time_leads + t->level_leads == plan->time + plan->level)
+                return members > ENOUGH ? LEAVE : TAKE;
+        }
+    }
+
+after:
+    p = skip(p);
+    if (*p == ',') {
+        p = skip(p + 1);
+        if (is_object >> depth & 1) goto key;
+        goto value;
+    }
+close:
+    if (*p != (is_object >> depth & 1 ? '}' : ']')) return LEAVE;
+    if (is_object >> depth & 1) s->keys_count = s->bases[depth];
+    p++;
+    if (--depth > 0) goto after;
+    if (p != end) return LEAVE;
+    /* Nothing would stand behind the comma. */
+    if ((plan->rest && leads) || (plan->body && !members)) return LEAVE;
+    return TAKE;
+}
+
+/* What a mapping has for a text, asked for once; 0 when it has nothing, -1 on an error of the mapping's own. */
+static int look_up(struct state *s, struct known *known, int *count, PyObject *mapping, struct span text,
+                   struct span *made) {
+    for (int i = 0; i < *count; i++)
+        if (known[i].size == text.size && memcmp(known[i].text, text.at, text.size) == 0) {
+            *made = known[i].made;
+            return made->at != NULL;
+        }
+    PyObject *key = PyBytes_FromStringAndSize((const char *)text.at, (Py_ssize_t)text.size);
+    if (key == NULL) return -1;
+    PyObject *value = PyObject_GetItem(mapping, key);
+    Py_DECREF(key);
+    if (value == NULL) return -1;
+    *made = (struct span){NULL, 0};
+    if (PyBytes_Check(value)) *made = (struct span){(const byte *)PyBytes_AsString(value), (size_t)PyBytes_Size(value)};
+    int failed = PyList_Append(s->kept, value);
+    Py_DECREF(value);
+    if (failed) return -1;
+    if (text.size <= sizeof known->text) {
+        struct known *room = &known[*count < TEXTS ? (*count)++ : TEXTS - 1];
+        memcpy(room->text, text.at, text.size);
+        room->size = text.size;
+        room->made = *made;
+    }
+    return made->at != NULL;
+}
+
+/* 1: the document can be written; 0: it is left; -1: an error. */
+static int prepare(struct state *s, struct record *r, int64_t offset) {
+    const struct plan *plan = s->plan;
+    struct told t;
+    if (read_line(s, r, &t) == LEAVE) return 0;
+    r->stamp_size = r->syslog_size = 0;
+    if (plan->time && t.time.at != NULL) {
+        struct moment m;
+        const byte *at = t.time.at, *end = at + t.time.size;
+        int good = *at == '"' ? read_text(&m, at + 1, end - 1, &s->last) : read_number(&m, at, end);
+        if (!good || !plausible(&m, plan->observed)) return 0;
+        if (plan->syslog_time) put_syslog_stamp(r, &m);
+        else put_stamp(r, &m);
+    }
+    if (plan->level) {
+        struct span text = t.level.at == NULL ? (struct span){(const byte *)"", 0} : t.level;
+        if (text.size > 64) return 0;
+        for (int i = 0; i < plan->count; i++)
+            if (plan->pieces[i].kind == LEVEL) {
+                int found = look_up(s, s->levels, &s->levels_count, plan->pieces[i].mapping, text, &r->middle);
+                if (found <= 0) return found;
+            }
+    }
+    r->message = (struct span){NULL, 0};
+    if (plan->message) {
+        for (int i = 0; i < 3 && r->message.at == NULL; i++)
+            if (t.messages[i].at != NULL && *t.messages[i].at == '"') r->message = t.messages[i];
+        if (plan->message_required && r->message.at == NULL) return 0;
+    }
+    char digits[24];
+    int used = 0;
+    uint64_t left = (uint64_t)offset;
+    do digits[used++] = (char)('0' + left % 10); while (left /= 10);
+    r->offset_size = (byte)used;
+    for (int i = 0; i < used; i++) r->offset[i] = digits[used - 1 - i];
+
+    r->size = plan->literal;
+    for (int i = 0; i < plan->count; i++) {
+        const struct piece *piece = &plan->pieces[i];
+        switch (piece->kind) {
+        case LITERAL: break;
+        case LINE: r->size += r->line.size; break;
+        case BODY: r->size += r->line.size - 1; break;
+        case REST: r->size += (size_t)(r->line.at + r->line.size - r->rest); break;
+        case OFFSET: r->size += r->offset_size; break;
+        case TIME: r->size += r->stamp_size ? r->stamp_size : piece->size; break;
+        case SYSLOG_TIME: r->size += r->syslog_size ? r->syslog_size : piece->size; break;
+        case LEVEL: r->size += r->middle.size; break;
+        case MESSAGE: r->size += r->message.at == NULL ? 0 : piece->size + r->message.size; break;
+        case BY_TIME: {
+            struct span stamp = {(const byte *)r->stamp, plan->by_time_width};
+            if (!r->stamp_size) stamp.at = (const byte *)piece->text;
+            int found = look_up(s, s->times, &s->times_count, piece->mapping, stamp, &r->by_time);
+            if (found <= 0) return found;
+            r->size += r->by_time.size;
+        }
+        }
+    }
+    return plan->limit && r->size > plan->limit ? 0 : 1;
+}
+
+static int digits_in(size_t value) {
+    int digits = 1;
+    while (value /= 10) digits++;
+    return digits;
+}
+
+static char *put(char *at, const void *text, size_t size) {
+    memcpy(at, text, size);
+    return at + size;
+}
+
+static PyObject *written(const struct plan *plan, const struct record *records, int count) {
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += records[i].size + (plan->octets ? (size_t)digits_in(records[i].size) + 1 : 0);
+    PyObject *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (made == NULL) return NULL;
+    char *at = PyBytes_AsString(made);
+    for (int i = 0; i < count; i++) {
+        const struct record *r = &records[i];
+        if (plan->octets) {
+            at = put_digits(at, r->size, digits_in(r->size));
+            *at++ = ' ';
+        }
+        for (int j = 0; j < plan->count; j++) {
+            const struct piece *piece = &plan->pieces[j];
+            switch (piece->kind) {
+            case LITERAL: at = put(at, piece->text, piece->size); break;
+            case LINE: at = put(at, r->line.at, r->line.size); break;
+            case BODY: at = put(at, r->line.at + 1, r->line.size - 1); break;
+            case REST: at = put(at, r->rest, (size_t)(r->line.at + r->line.size - r->rest)); break;
+            case OFFSET: at = put(at, r->offset, r->offset_size); break;
+            case TIME:
+                at = r->stamp_size ? put(at, r->stamp, r->stamp_size) : put(at, piece->text, piece->size);
+                break;
+            case SYSLOG_TIME:
+                at = r->syslog_size ? put(at, r->syslog, r->syslog_size) : put(at, piece->text, piece->size);
+                break;
+            case LEVEL: at = put(at, r->middle.at, r->middle.size); break;
+            case MESSAGE:
+                if (r->message.at == NULL) break;
+                at = put(at, piece->text, piece->size);
+                at = put(at, r->message.at, r->message.size);
+                break;
+            case BY_TIME: at = put(at, r->by_time.at, r->by_time.size); break;
+            }
+        }
+    }
+    return made;
+}
+
+/* ---- what Python says ---- */
+
+static int read_piece(struct plan *plan, PyObject *given) {
+    if (plan->count == PIECES) {
+        PyErr_SetString(PyExc_ValueError, "too many pieces");
+        return -1;
+    }
+    struct piece *piece = &plan->pieces[plan->count++];
+    *piece = (struct piece){LITERAL, NULL, 0, NULL};
+    if (PyBytes_Check(given)) {
+        piece->text = PyBytes_AsString(given);
+        piece->size = (size_t)PyBytes_Size(given);
+        plan->literal += piece->size;
+        return 0;
+    }
+    int kind = 0;
+    PyObject *first = NULL, *second = NULL;
+    if (PyLong_Check(given)) {
+        kind = (int)PyLong_AsLong(given);
+    } else if (!PyTuple_Check(given) || !PyArg_ParseTuple(given, "iO|O", &kind, &first, &second)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a piece is bytes, a number or a tuple");
+        return -1;
+    }
+    if (PyErr_Occurred()) return -1;
+    piece->kind = (enum kind)kind;
+    if (kind == TIME || kind == SYSLOG_TIME || kind == MESSAGE || kind == BY_TIME) {
+        PyObject *text = kind == BY_TIME ? second : first;
+        if (text == NULL || !(PyBytes_Check(text) || (kind == MESSAGE && text == Py_None))) {
+            PyErr_SetString(PyExc_TypeError, "a piece lacks its text");
+            return -1;
+        }
+        if (text == Py_None) {
+            plan->message_required = 1;
+        } else {
+            piece->text = PyBytes_AsString(text);
+            piece->size = (size_t)PyBytes_Size(text);
+        }
+    }
+    switch (kind) {
+    case LINE: case OFFSET: break;
+    case BODY: plan->body = 1; break;
+    case REST: plan->rest = 1; break;
+    case TIME: plan->time = 1; break;
+    case SYSLOG_TIME: plan->time = plan->syslog_time = 1; break;
+    case MESSAGE: plan->message = 1; break;
+    case LEVEL:
+        plan->level = 1;
+        piece->mapping = first;
+        break;
+    case BY_TIME:
+        plan->time = plan->by_time = 1;
+        piece->mapping = first;
+        plan->by_time_width = piece->size; /* of as much of a time as its text has */
+        break;
+    default:
+        PyErr_Format(PyExc_ValueError, "there is no piece %d", kind);
+        return -1;
+    }
+    if ((kind == LEVEL || kind == BY_TIME) && piece->mapping == NULL) {
+        PyErr_SetString(PyExc_TypeError, "a piece lacks its mapping");
+        return -1;
+    }
+    if (plan->by_time && (plan->syslog_time || plan->by_time_width > 19)) {
+        PyErr_SetString(PyExc_ValueError, "times of 19 characters at most, and not of syslog, can be looked up");
+        return -1;
+    }
+    return 0;
+}
+
+static int read_reserved(struct reserved *reserved, PyObject *names) {
+    Py_ssize_t count = PyTuple_Size(names);
+    if (count < 0) return -1;
+    if (count > RESERVED) {
+        PyErr_SetString(PyExc_ValueError, "too many reserved names");
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GetItem(names, i);
+        char *text;
+        Py_ssize_t size;
+        if (name == NULL || PyBytes_AsStringAndSize(name, &text, &size) < 0) return -1;
+        reserved->text[i] = text;
+        reserved->size[i] = (size_t)size;
+    }
+    reserved->count = (int)count;
+    return 0;
+}
+
+/* Appends what was prepared, as one piece of bytes. */
+static int flush(const struct plan *plan, PyObject *parts, const struct record *records, int *count) {
+    if (*count == 0) return 0;
+    PyObject *made = written(plan, records, *count);
+    *count = 0;
+    if (made == NULL) return -1;
+    int failed = PyList_Append(parts, made);
+    Py_DECREF(made);
+    return failed;
+}
+
+static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lines, PyObject *positions, int leave_last,
+               PyObject *parts, struct record *records) {
+    const byte *at = block;
+    int count = 0;
+    size_t size = 0;
+    Py_ssize_t next = 0, chosen = positions == Py_None ? lines : PySequence_Size(positions), wanted = -1;
+    if (chosen < 0) return -1;
+    for (Py_ssize_t line = 0; line < lines; line++) {
+        const byte *end = at == NULL ? NULL : memchr(at, '\n', (size_t)(s->block_end - at));
+        if (at == NULL || (end == NULL) != (line == lines - 1)) {
+            PyErr_Format(PyExc_ValueError, "the block does not hold %zd records", lines);
+            return -1;
+        }
+        if (end == NULL) end = s->block_end;
+        if (positions != Py_None && wanted < line && next < chosen) {
+            PyObject *position = PySequence_GetItem(positions, next);
+            if (position == NULL) return -1;
+            wanted = PyLong_AsSsize_t(position);
+            Py_DECREF(position);
+            if (wanted == -1 && PyErr_Occurred()) return -1;
+            if (wanted < line || wanted >= lines) {
+                PyErr_SetString(PyExc_ValueError, "positions have to ascend and to be in the block");
+                return -1;
+            }
+        }
+        if (positions == Py_None || wanted == line) {
+            struct record *r = &records[count];
+            r->line = (struct span){at, (size_t)(end - at)};
+            int good = leave_last && next == chosen - 1 ? 0 : prepare(s, r, first + (at - block));
+            if (good < 0) return -1;
+            if (good) {
+                count++;
+                size += r->size;
+                if ((count == RECORDS || size >= TOGETHER)) {
+                    size = 0;
+                    if (flush(s->plan, parts, records, &count)) return -1;
+                }
+            } else {
+                if (flush(s->plan, parts, records, &count)) return -1;
+                size = 0;
+                PyObject *place = PyLong_FromSsize_t(next);
+                if (place == NULL) return -1;
+                int failed = PyList_Append(parts, place);
+                Py_DECREF(place);
+                if (failed) return -1;
+            }
+            next++;
+        }
+        at = end == s->block_end ? NULL : end + 1;
+    }
+    return flush(s->plan, parts, records, &count);
+}
+
+PyDoc_STRVAR(write_doc,
+"write(block, first, lines, observed_ns, positions, pieces, *, reserved=(), whole=True, unique=False,\n"
+"      octets=False, limit=0, leave_last=False)\n--\n\n"
+"Documents around the lines of a block; see lines.pyi.");
+
+static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) {
+    static char *names[] = {"block", "first", "lines", "observed_ns", "positions", "pieces", "reserved", "whole",
+                            "unique", "octets", "limit", "leave_last", NULL};
+    char *block;
+    Py_ssize_t size, lines, limit = 0;
+    long long first, observed;
+    PyObject *given, *positions, *pieces, *reserved_names = NULL;
+    struct plan plan = {.whole = 1};
+    int leave_last = 0;
+    (void)module;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "SLnLOO!|$O!pppnp", names, &given, &first, &lines, &observed,
+                                     &positions, &PyTuple_Type, &pieces, &PyTuple_Type, &reserved_names, &plan.whole,
+                                     &plan.unique, &plan.octets, &limit, &leave_last))
+        return NULL;
+    if (PyBytes_AsStringAndSize(given, &block, &size) < 0) return NULL;
+    if (first < 0 || lines < 1 || limit < 0) {
+        PyErr_SetString(PyExc_ValueError, "offsets and limits are not negative, and there is a line at least");
+        return NULL;
+    }
+    plan.limit = (size_t)limit;
+    plan.observed = observed;
+    struct reserved reserved = {.count = 0};
+    if (reserved_names != NULL && read_reserved(&reserved, reserved_names)) return NULL;
+    Py_ssize_t count = PyTuple_Size(pieces);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *piece = PyTuple_GetItem(pieces, i);
+        if (piece == NULL || read_piece(&plan, piece)) return NULL;
+    }
+    if (!plan.whole && (plan.unique || plan.message || plan.body || plan.rest)) {
+        PyErr_SetString(PyExc_ValueError, "of the beginning of a line only time and severity can be known");
+        return NULL;
+    }
+    struct state *state = calloc(1, sizeof *state);
+    struct record *records = malloc(RECORDS * sizeof *records);
+    PyObject *parts = PyList_New(0), *kept = PyList_New(0);
+    int failed = 1;
+    if (state == NULL || records == NULL) {
+        PyErr_NoMemory();
+    } else if (parts != NULL && kept != NULL) {
+        state->plan = &plan;
+        state->reserved = &reserved;
+        state->block_end = (const byte *)block + size;
+        state->kept = kept;
+        failed = run(state, (const byte *)block, first, lines, positions, leave_last, parts, records);
+    }
+    free(state);
+    free(records);
+    Py_XDECREF(kept);
+    if (failed) Py_CLEAR(parts);
+    return parts;
+}
+
+static PyMethodDef methods[] = {
+    {"write", (PyCFunction)(void (*)(void))write_lines, METH_VARARGS | METH_KEYWORDS, write_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int fill(PyObject *module) {
+    static const struct {
+        const char *name;
+        int value;
+    } kinds[] = {{"LINE", LINE}, {"BODY", BODY}, {"REST", REST}, {"OFFSET", OFFSET}, {"TIME", TIME}, {"SYSLOG_TIME", SYSLOG_TIME},
+                 {"LEVEL", LEVEL}, {"MESSAGE", MESSAGE}, {"BY_TIME", BY_TIME}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (PyModule_AddIntConstant(module, kinds[i].name, kinds[i].value)) return -1;
+    PyObject *names = PyDict_New();
+    if (names == NULL) return -1;
+    static const char *const ROLES[] = {"", "time", "level", "log", "msg", "message", "text"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        PyObject *role = PyUnicode_FromString(ROLES[NAMES[i].role]);
+        if (role == NULL || PyDict_SetItemString(names, NAMES[i].text, role)) {
+            Py_XDECREF(role);
+            Py_DECREF(names);
+            return -1;
+        }
+        Py_DECREF(role);
+    }
+    if (PyModule_AddObjectRef(module, "NAMES", names)) {
+        Py_DECREF(names);
+        return -1;
+    }
+    Py_DECREF(names);
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, fill}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "logyard.native.lines", "Documents around the lines of a block.", 0, methods, slots,
+    NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit_lines(void) { return PyModuleDef_Init(&definition); }

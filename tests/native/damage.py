@@ -1,0 +1,62 @@
+"""Lines cut and damaged anywhere; ``python -m tests.native.damage FILE`` gives them to the part in C in FILE."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from types import ModuleType
+
+from tests.formats.json_lines import HOSTILE
+from tests.native.told_lines import TIMES
+
+__all__ = ["LINE", "damage"]
+
+LINE = (
+    b'{"time":"2026-11-22T09:30:00.123+01:00","level":"info","msg":"\\u00e9\\ud83d\\ude00"'
+    b',"\xc3\xa9\xf0\x9f\x98\x80":1,"a":[true,false,null,-1.5e+10,{"b":{}}],"n":1795339800.5}'
+)
+_OBSERVED = 1_795_340_000_000_000_000
+_ODD = b'"\\{}[],:u0 \x00\x7f\x80\xc3\xff\xed\n'
+
+
+class _Any(dict[bytes, bytes]):
+    def __missing__(self, key: bytes) -> bytes:
+        return b"<%b>" % key
+
+
+def damage(kinds: ModuleType) -> tuple[int, int]:
+    """How many lines were written and left."""
+    chosen = random.Random(7)
+    everything = (
+        (kinds.LEVEL, _Any()), (kinds.TIME, b"-"), (kinds.MESSAGE, b"="), kinds.REST, kinds.OFFSET, kinds.BODY, b";\n",
+        (kinds.BY_TIME, _Any(), b"2026"),
+    )  # fmt: skip
+    heads = ((kinds.LEVEL, _Any()), (kinds.SYSLOG_TIME, b"-"), kinds.LINE, b";\n")
+    blocks = [*HOSTILE, *(b'{"time":%b}' % told.encode() for told in TIMES)]
+    for end in range(len(LINE) + 1):
+        for _ in range(20):
+            cut = bytearray(LINE[:end])
+            for _ in range(chosen.randrange(3)):
+                if cut:
+                    cut[chosen.randrange(len(cut))] = chosen.choice(_ODD)
+            blocks.append(bytes(cut))
+    written = left = 0
+    for block in blocks:
+        for pieces, how in (
+            (everything, {}), (everything, {"unique": True, "reserved": (b"key",)}),
+            (heads, {"whole": False, "octets": True, "limit": 500}),
+        ):  # fmt: skip
+            parts = kinds.write(block, 0, block.count(b"\n") + 1, _OBSERVED, None, pieces, **how)
+            written += b"".join(part for part in parts if isinstance(part, bytes)).count(b";\n")
+            left += sum(isinstance(part, int) for part in parts)
+    return written, left
+
+
+if __name__ == "__main__":
+    spec = importlib.util.spec_from_file_location("lines", sys.argv[1])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    print(*damage(module))

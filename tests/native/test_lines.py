@@ -1,0 +1,309 @@
+"""Documents around lines: the part in C says what the rest of logyard says, of each line, or leaves it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from logyard import native
+from logyard.batch import Batch, Selection
+from logyard.derive.severity import LEVEL_NAMES
+from logyard.derive.time import TIME_NAMES
+from logyard.errors import WireError
+from logyard.formats.ecs import EcsFormat
+from logyard.formats.json import JsonFormat
+from logyard.formats.loggly import LogglyFormat
+from logyard.formats.nested import NestedFormat
+from logyard.formats.splice import ByStamp, Mark
+from logyard.formats.syslog import SyslogFormat
+from tests.formats.json_lines import HOSTILE, SHAPED, strictly_object
+from tests.formats.sample_batches import OBSERVED, SYSTEM, batch_of, whole
+from tests.native.told_lines import TIMES, blocks
+
+pytestmark = pytest.mark.needs("native")
+
+ROOT = Path(__file__).parents[2]
+CASES = 1000 if os.environ.get("LOGYARD_TEST_REQUIRE_ALL") == "1" else 200
+"""Batches that each format is tried on."""
+
+
+def write(records: list[bytes], *pieces: Any, positions: list[int] | None = None, **how: Any) -> list[bytes | int]:
+    """What is made of records, by the part in C alone."""
+    assert native.module is not None
+    made: list[bytes | int] = native.module.write(
+        b"\n".join(records), 1000, len(records), OBSERVED, positions, pieces, **how
+    )
+    return made
+
+
+def both(make: Callable[[], Any]) -> tuple[Any, Any]:
+    """What is made with the part in C, and without."""
+    with_it = make()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "module", None)
+        return with_it, make()
+
+
+def meaning(document: bytes) -> Any:
+    """What a document says, with the order of its members and names that occur twice."""
+    return json.loads(document, object_pairs_hook=lambda pairs: ("object", pairs))
+
+
+def meanings(block: bytes) -> list[Any]:
+    return [meaning(line) for line in block.split(b"\n")[:-1]]
+
+
+def selections(records: list[bytes]) -> list[Selection]:
+    """All records of a batch, and some of them; of an application, and of a file."""
+    odd = list(range(1, len(records), 2))
+    system = whole(*records, **SYSTEM, partial=True)
+    return [whole(*records), Selection(batch_of(*records), odd), system, Selection(system.batch, odd)]
+
+
+def bulk(selection: Selection) -> bytes:
+    before = (ByStamp(10, lambda day: f"<{day}>".encode()), b'{"_id":"', Mark.OFFSET, b'"}\n')
+    return b"".join(EcsFormat().documents(selection).framed(before, b"\n"))
+
+
+@settings(max_examples=CASES)
+@given(blocks)
+def test_documents_for_elasticsearch_are_the_same(records: list[bytes]) -> None:
+    for selection in selections(records):
+        ours, theirs = (made.split(b"\n") for made in both(partial(bulk, selection)))
+        assert ours[::2] == theirs[::2]
+        assert [meaning(line) for line in ours[1::2]] == [meaning(line) for line in theirs[1::2]]
+
+
+@settings(max_examples=CASES)
+@given(blocks)
+def test_nested_and_flat_documents_and_events_for_loggly_are_the_same(records: list[bytes]) -> None:
+    for written in (NestedFormat(), JsonFormat(), LogglyFormat()):
+        for selection in selections(records):
+            ours, theirs = both(partial(written.block, selection))
+            assert meanings(ours) == meanings(theirs)
+            assert [meaning(line) for line in written.encode(selection)] == meanings(ours)
+
+
+_TIME = re.compile(rb"(>1 [-0-9T:]{19})(\.[0-9]+)?Z ")
+
+
+def in_micros(message: bytes) -> bytes:
+    """A message with six digits of its second: how many there are differs with the neighbours' without the C part."""
+    return _TIME.sub(lambda found: found[1] + (found[2] or b".").ljust(7, b"0") + b"Z ", message, count=1)
+
+
+@settings(max_examples=CASES)
+@given(blocks)
+def test_syslog_messages_are_the_same(records: list[bytes]) -> None:
+    formats = (
+        SyslogFormat(facility="local3"), SyslogFormat(severity="info"), SyslogFormat(time="observed"),
+        SyslogFormat(max_size=480),
+    )  # fmt: skip
+    for written in formats:
+        for selection in selections(records):
+            ours, theirs = both(partial(written.frames, selection, "lf"))
+            assert list(map(in_micros, ours.split(b"\n"))) == list(map(in_micros, theirs.split(b"\n")))
+            counted = written.frames(selection, "octet")
+            messages = []
+            while counted:
+                size, _, rest = counted.partition(b" ")
+                messages.append(rest[: int(size)])
+                counted = rest[int(size) :]
+            assert messages == ours.split(b"\n")[:-1]
+
+
+@settings(max_examples=CASES)
+@given(blocks)
+def test_only_whole_objects_are_taken(records: list[bytes]) -> None:
+    (*_, places), taken = _taken(records)
+    assert all(strictly_object(records[place]) for place in taken)
+    assert sorted([*taken, *places]) == list(range(len(records)))
+
+
+def _taken(records: list[bytes], **how: Any) -> tuple[tuple[list[int]], list[int]]:
+    assert native.module is not None
+    parts = write(records, native.module.LINE, b"\n", **how)
+    left = [part for part in parts if isinstance(part, int)]
+    taken = [place for place in range(len(records)) if place not in left]
+    assert b"".join(part for part in parts if isinstance(part, bytes)) == b"".join(
+        records[place] + b"\n" for place in taken
+    )
+    return (left,), taken
+
+
+def test_what_programs_write_is_taken() -> None:
+    """Or the tests above would hold whatever the part in C did."""
+    kinds = native.module
+    assert kinds is not None
+    levels = {b'"warning"': b"W", b"30": b"I", b"": b"-"}
+    pieces = ((kinds.LEVEL, levels), (kinds.TIME, b"none"), (kinds.MESSAGE, b"="), b" ", kinds.OFFSET, b";")
+    more = [b'{"ts":1795339800.25,"level":30,"text":"\\u00e9","n":[1,{"a":[]}]}', b'{ "a" : [ 1 , "\xc3\xa9" ] }']
+    (made,) = write([*SHAPED[:2], *more], *pieces)
+    at = [1000 + sum(len(line) + 1 for line in [*SHAPED[:2], *more][:n]) for n in range(4)]
+    expected = (
+        f'W2026-11-22T09:30:00Z="n 0" {at[0]};W2026-11-22T09:30:01.001Z="n 1" {at[1]};'
+        f'I2026-11-22T09:30:00.250Z="\\u00e9" {at[2]};-none {at[3]};'
+    )
+    assert made == expected.encode()
+
+
+@pytest.mark.parametrize(
+    ("told", "stamp"),
+    [
+        ('"2026-11-22T09:30:00.5Z"', "2026-11-22T09:30:00.500Z"),
+        ('"2026-11-22T09:30:00.2500000Z"', "2026-11-22T09:30:00.250Z"),
+        ('"2026-11-22T09:30:00.000000001Z"', "2026-11-22T09:30:00.000000001Z"),
+        ('"2026-11-22 09:30:00,123"', "2026-11-22T09:30:00.123Z"),
+        ('"2026-11-22T00:30:00+01:00"', "2026-11-21T23:30:00Z"),
+        ('"2024-02-28T23:30:00-0100"', "2024-02-29T00:30:00Z"),
+        ("1795339800123456789", "2026-11-22T09:30:00.123456789Z"),
+        ("951782400", "2000-02-29T00:00:00Z"),
+        ("4107542399.5", None),  # in the year 2100, which is not yet
+        ('"2026-11-22T09:30:00.1234567891Z"', None),
+        ('"2026-11-31T09:30:00Z"', None),
+    ],
+)
+def test_times_are_written_in_utc(told: str, stamp: str | None) -> None:
+    assert native.module is not None
+    found = write([b'{"time":%b}' % told.encode()], (native.module.TIME, b"-"))
+    assert found == [0 if stamp is None else stamp.encode()]
+
+
+def test_most_ways_to_write_a_time_are_known() -> None:
+    assert native.module is not None
+    parts = write([b'{"time":%b}' % told.encode() for told in TIMES], (native.module.TIME, b"-"), b"\n")
+    written = b"".join(part for part in parts if isinstance(part, bytes)).count(b"\n")
+    assert len([part for part in parts if isinstance(part, int)]) + written == len(TIMES)
+    # The others are absurd, no times at all, or rare.
+    assert written == 24
+
+
+def test_the_names_are_those_of_the_rest_of_logyard() -> None:
+    assert native.module is not None
+    names = native.module.NAMES
+    assert {name for name, what in names.items() if what == "time"} == TIME_NAMES
+    assert {name for name, what in names.items() if what == "level"} == LEVEL_NAMES
+    assert {name: what for name, what in names.items() if what not in ("time", "level")} == {
+        name: name for name in ("log", "msg", "message", "text")
+    }
+
+
+def test_wanted_records_alone_are_written() -> None:
+    assert native.module is not None
+    records = [b'{"n":%d}' % n for n in range(5)]
+    line = native.module.LINE
+    assert write(records, line, positions=[0, 3, 4]) == [b'{"n":0}{"n":3}{"n":4}']
+    assert write(records, line, positions=[0, 3, 4], leave_last=True) == [b'{"n":0}{"n":3}', 2]
+    assert write(records, line, positions=[]) == []
+    assert write([b"x", *records[:2], b"y"], line) == [0, b'{"n":0}{"n":1}', 3]
+
+
+@pytest.mark.parametrize("positions", [[1, 0], [0, 0], [5], [-1], ["0"], 7])
+def test_wrong_positions_are_refused(positions: Any) -> None:
+    assert native.module is not None
+    with pytest.raises((ValueError, TypeError)):
+        write([b"{}"] * 3, native.module.LINE, positions=positions)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(99,), (None,), ((1,),), (("x", b""),), ("LEVEL",), ("TIME",), (b"",) * 25, (("BY_TIME", {}, b"x" * 20),)],
+)
+def test_wrong_pieces_are_refused(pieces: tuple[Any, ...]) -> None:
+    kinds = native.module
+    assert kinds is not None
+
+    def named(piece: Any) -> Any:
+        if isinstance(piece, str):
+            return getattr(kinds, piece)
+        if isinstance(piece, tuple) and isinstance(piece[0], str) and hasattr(kinds, piece[0]):
+            return (getattr(kinds, piece[0]), *piece[1:])
+        return piece
+
+    with pytest.raises((ValueError, TypeError)):
+        write([b"{}"], *map(named, pieces))
+
+
+@pytest.mark.parametrize("piece", ["MESSAGE", "BODY", "REST"])
+def test_the_beginning_of_a_line_tells_no_more_than_it_does(piece: str) -> None:
+    kind = getattr(native.module, piece)
+    with pytest.raises(ValueError, match="only time and severity"):
+        write([b"{}"], (kind, b"") if piece == "MESSAGE" else kind, whole=False)
+
+
+def test_an_error_of_a_mapping_is_told() -> None:
+    kinds = native.module
+    assert kinds is not None
+
+    class Broken(dict[bytes, bytes]):
+        def __missing__(self, key: bytes) -> bytes:
+            raise RuntimeError(f"nothing for {key!r}")
+
+    for piece in ((kinds.LEVEL, Broken()), (kinds.BY_TIME, Broken(), b"2026")):
+        with pytest.raises(RuntimeError, match="nothing for b'"):
+            write([b'{"a":1}', b'{"level":"info","time":"2026-11-22T09:30:00Z"}'], piece)
+
+
+def test_more_severities_than_are_remembered_are_all_right() -> None:
+    kinds = native.module
+    assert kinds is not None
+    levels = {b'"%b"' % (b"x" * n): b"%d," % n for n in range(60)}
+    records = [b'{"level":"%b"}' % (b"x" * (n * 7 % 60)) for n in range(900)]
+    made = b"".join(part for part in write(records, (kinds.LEVEL, levels)) if isinstance(part, bytes))
+    assert made == b"".join(b"%d," % (n * 7 % 60) for n in range(900))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_block_that_holds_other_than_so_many_records_is_damaged(count: int) -> None:
+    batch = Batch(
+        key="app.web", node="n", source="s", time_ns=OBSERVED, count=count, origin="0.1", first=0, last=9,
+        block=b'{"a":1}\n{"a":2}',
+    )  # fmt: skip
+    for written in (EcsFormat(), JsonFormat(), NestedFormat(), LogglyFormat()):
+        with pytest.raises(WireError, match=f"says {count} records and holds 2"):
+            written.block(Selection(batch))
+    with pytest.raises(WireError, match=f"says {count} records and holds 2"):
+        SyslogFormat().frames(Selection(batch), "octet")
+
+
+@pytest.mark.parametrize("changes", [{"first": -5}, {"time_ns": 1 << 80}, {"time_ns": -1}])
+def test_numbers_that_c_does_not_know_are_left_to_python(changes: dict[str, int]) -> None:
+    ours, theirs = both(lambda: [EcsFormat().block(whole(*SHAPED, **changes)), JsonFormat().block(whole(*SHAPED))])
+    assert ours == theirs
+
+
+def test_hostile_lines_are_left_or_whole_objects() -> None:
+    (left,), taken = _taken(list(HOSTILE))
+    assert len(taken) > 10
+    assert len(left) > 30
+    assert all(strictly_object(HOSTILE[place]) for place in taken)
+
+
+def test_without_the_part_in_c_all_works_and_it_is_told(tmp_path: Path) -> None:
+    """In a copy of the package that was never compiled, and where somebody has switched it off."""
+    copy = tmp_path / "logyard"
+    shutil.copytree(ROOT / "logyard", copy, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    code = (
+        "from logyard import native; from logyard.formats.ecs import EcsFormat; "
+        "from tests.formats.sample_batches import whole; "
+        "print(native.module, native.missing); print(EcsFormat().block(whole(b'{}')).decode())"
+    )
+    for where, environment, told in ((tmp_path, {}, "not built: install"), (ROOT, {"LOGYARD_NATIVE": "0"}, "switched")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=where, capture_output=True, text=True, check=False,
+            env=os.environ | {"PYTHONPATH": f"{where}:{ROOT}"} | environment,
+        )  # fmt: skip
+        assert done.stdout.startswith(f"None {told}"), done.stderr
+        assert '"json":{}}' in done.stdout

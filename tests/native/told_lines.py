@@ -1,0 +1,73 @@
+"""Lines of programs that tell their time, severity and message in all the ways that there are, and in wrong ones."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.formats.json_lines import HOSTILE, lines, values, write
+
+__all__ = ["TIMES", "blocks", "told_lines"]
+
+TIMES = (
+    '"2026-11-22T09:30:00Z"', '"2026-11-22T09:30:00.5Z"', '"2026-11-22T09:30:00.250000Z"', '"2026-11-22T09:30:00.000Z"',
+    '"2026-11-22T09:30:00.123456789Z"', '"2026-11-22T09:30:00.1234567891Z"', '"2026-11-22T09:30:00.Z"',
+    '"2026-11-22 09:30:00,123"', '"2026-11-22t09:30:00z"', '"2026-11-22T09:30:00"', '"2026-11-22T09:30:00+01:00"',
+    '"2026-11-22T09:30:00.75-0230"', '"2026-11-22T00:30:00+01"', '"2026-11-22T09:30:00 +01:00"',
+    '"2026-11-22T09:30:00+24:00"', '"2026-11-22T09:30:00-00:00"', '"2026-11-22T09:30:00Z "', '"2026-11-22T09:30:00Zx"',
+    '" 2026-11-22T09:30:00Z"', '"2026/11/22 09:30:00"', '"2026-02-29T09:30:00Z"', '"2024-02-29T23:59:59Z"',
+    '"2026-11-22T24:00:00Z"', '"2026-11-22T09:30:60Z"', '"2026-11-31T09:30:00Z"', '"2026-00-22T09:30:00Z"',
+    '"2027-01-01T00:00:00Z"', '"2026-11-23T09:33:20Z"', '"2026-11-23T09:33:20.000000001Z"', '"1969-12-31T23:59:59Z"',
+    '"1971-01-01T00:00:00Z"', '"1970-12-31T23:59:59.999999999Z"', '"9999-12-31T23:59:59Z"', '"0000-01-01T00:00:00Z"',
+    '"Nov 22 09:30:00"', '"22/Nov/2026:09:30:00 +0000"', '"1795339800"', '"yesterday"', '""',
+    '"2026-11-22T09:30:00\\u005a"',
+    "1795339800", "1795339800.25", "1795339800.123456", "1795339800.1234567", "1795339800.0", "1795339800123",
+    "1795339800123456", "1795339800123456789", "17953398001234567890", "1.795339800e9", "99999999999", "100000000000",
+    "-1795339800", "0", "-0", "12", "31536000", "31535999", "8000000000.5", "null", "true", "{}", "[]", '{"a":1}',
+)  # fmt: skip
+"""A time as JSON."""
+
+_LEVELS = (
+    '"info"', '"INFO"', '"Warning"', '"err"', '" error "', '"audit"', '""', '"e"', '"\\u0069nfo"', '"3"', "3", "30",
+    "35.0", "3.5", "70", "-1", "1e1", "null", "false", "{}", "[]", '{"level":"error"}', '"' + "x" * 70 + '"',
+)  # fmt: skip
+_MESSAGES = (
+    '"m"', '""', '"\\u00e9 \\"q\\" \\\\ \\/ \\n"', '"\u00e9\u2028"', '"\\ud83d\\ude00"', "1", "null", "{}", '["a"]',
+)  # fmt: skip
+_TOLD = {
+    **dict.fromkeys(("ts", "time", "timestamp", "@timestamp"), TIMES),
+    **dict.fromkeys(("level", "lvl", "severity", "loglevel", "log.level", "log"), _LEVELS),
+    **dict.fromkeys(("msg", "message", "text"), _MESSAGES),
+}
+_OTHERS = ("a", "b", "id", "key", "partial", "logyard", "app", "", "\u00e9", "a\\u0062")
+
+
+@st.composite
+def told_lines(draw: st.DrawFn) -> bytes:
+    """One line: mostly an object that begins with a time, a severity and a message."""
+    space = draw(st.sampled_from(["", "", "", " "]))
+    names = draw(
+        st.one_of(
+            st.sampled_from([("time", "level", "msg"), ("ts", "level", "message"), ("level", "time"), ("severity",)]),
+            st.lists(st.sampled_from([*_TOLD, *_OTHERS]), max_size=6),
+        )
+    )
+    members = [*names, *draw(st.lists(st.sampled_from([*_TOLD, *_OTHERS, "n", "status"]), max_size=4))]
+    written = []
+    for name in members:
+        if name in _TOLD and draw(st.integers(0, 9)):
+            # The first ones are what most programs write.
+            usual = draw(st.integers(0, 2))
+            value = _TOLD[name][0] if usual else draw(st.sampled_from(_TOLD[name]))
+        else:
+            value = write(draw(values), space, draw(st.booleans()))
+        written.append(f'"{name}":{space}{value}')
+    line = "{" + f",{space}".join(written) + "}"
+    return line.encode(errors="replace")
+
+
+blocks = st.one_of(
+    st.lists(told_lines(), min_size=1, max_size=12),
+    st.lists(st.one_of(told_lines(), st.sampled_from(HOSTILE)), min_size=1, max_size=12),
+    lines,
+)
+"""The records of a batch, without newlines in any."""
