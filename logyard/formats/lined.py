@@ -91,13 +91,16 @@ def write_lines(
     except ValueError:
         assert batch.lines  # which raises what is to be raised
         raise
-    left = [part for part in parts if type(part) is int]
+    left = [part for part in parts if type(part) is tuple]
     if not left:
         return parts  # type: ignore[no-any-return]
     if len(left) == selection.count:
         return None
-    made = iter(others(selection.at(left)))
-    return _together([next(made) if type(part) is int else part for part in parts])
+    positions = selection.positions
+    last = left[-1][0] == selection.count - 1 and (positions is None or positions[-1] == batch.count - 1)
+    some = batch.excerpt([(start, end) for _, start, end in left], last=last)
+    made = iter(others(Selection(some)))
+    return _together([next(made) if type(part) is tuple else part for part in parts])
 
 
 def one_by_one(parts: Sequence[bytes]) -> list[bytes]:

@@ -41,7 +41,7 @@ struct plan {
     int count;
     size_t literal; /* bytes of all LITERAL pieces */
     int time, syslog_time, level, message, body, rest, by_time; /* which of them there are */
-    int message_required;
+    int text; /* where there is no message, the line itself stands for it */
     size_t by_time_width;
     int whole;  /* a line has to be one whole object; else its beginning is enough when that tells all that is needed */
     int unique; /* no name may occur twice, numbers have to survive being read, reserved names are left */
@@ -94,6 +94,7 @@ struct record {
     struct span line;
     const byte *rest; /* up to the end of the line */
     struct span message, middle, by_time;
+    size_t text_size; /* of the line as a JSON string, where that is wanted */
     byte stamp_size, syslog_size, offset_size;
     char stamp[STAMP], syslog[STAMP], offset[24];
     size_t size; /* of the document */
@@ -133,7 +134,7 @@ static const byte *character(const byte *p) {
 }
 
 /* The quote that ends the string whose text begins at p, or NULL; escaped: whether there is a backslash in it. */
-static const byte *string_end(const byte *p, const byte *block_end, int *escaped) {
+static inline __attribute__((always_inline)) const byte *string_end(const byte *p, const byte *block_end, int *escaped) {
     *escaped = 0;
     for (;;) {
 #ifdef __SSE2__
@@ -215,6 +216,7 @@ static const byte *number_end(const byte *p, int *plain) {
 
 #define SECOND 1000000000LL
 #define DAY 86400LL
+static const int64_t TENS[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, SECOND};
 
 /* Days since 1970 of a date in the Gregorian calendar (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
 static int64_t days_of(int64_t year, unsigned month, unsigned day) {
@@ -292,14 +294,13 @@ static int read_text(struct moment *m, const byte *p, const byte *end, struct la
     if (*p == '.' || *p == ',') {
         p++;
         m->digits = p;
-        int64_t scale = SECOND;
         while (is_digit(*p)) {
             if (p - m->digits == 9) return 0;
-            scale /= 10;
-            m->fraction += (*p++ - '0') * scale;
+            m->fraction = m->fraction * 10 + (*p++ - '0');
         }
         m->digits_count = (int)(p - m->digits);
         if (m->digits_count == 0) return 0;
+        m->fraction *= TENS[9 - m->digits_count];
     }
     if (p == end) return 1;
     if ((*p == 'Z' || *p == 'z') && p + 1 == end) return 1;
@@ -338,12 +339,11 @@ static int read_number(struct moment *m, const byte *p, const byte *end) {
     if (digits < 1 || digits > 6) return 0;
     m->second = (int64_t)value;
     m->fraction = 0;
-    int64_t scale = SECOND;
     while (p < end) {
         if (!is_digit(*p)) return 0;
-        scale /= 10;
-        m->fraction += (*p++ - '0') * scale;
+        m->fraction = m->fraction * 10 + (*p++ - '0');
     }
+    m->fraction *= TENS[9 - digits];
     return 1;
 }
 
@@ -381,7 +381,14 @@ static char *put_second(char *at, const struct moment *m) {
 /* RFC 3339 in UTC with no, 3, 6 or 9 digits, as many as the time needs. */
 static void put_stamp(struct record *r, const struct moment *m) {
     char *at = put_second(r->stamp, m);
-    if (m->fraction) {
+    if (m->fraction && m->written != NULL) {
+        int digits = (m->digits_count + 2) / 3 * 3;
+        *at++ = '.';
+        memset(at, '0', 9);
+        memcpy(at, m->digits, (size_t)m->digits_count);
+        at += digits;
+        while (memcmp(at - 3, "000", 3) == 0) at -= 3;
+    } else if (m->fraction) {
         int digits = m->fraction % 1000000 == 0 ? 3 : m->fraction % 1000 == 0 ? 6 : 9;
         *at++ = '.';
         int64_t value = m->fraction / (digits == 3 ? 1000000 : digits == 6 ? 1000 : 1);
@@ -477,7 +484,8 @@ static enum verdict read_line(struct state *s, struct record *r, struct told *t)
     enum role role = NONE;
 
     if (*p != '{') return LEAVE;
-    memset(t, 0, sizeof *t);
+    t->time.at = t->level.at = t->messages[0].at = t->messages[1].at = t->messages[2].at = NULL;
+    t->time_leads = t->level_leads = 0;
     s->keys_count = 0;
 
 open_object:
@@ -640,6 +648,26 @@ static int look_up(struct state *s, struct known *known, int *count, PyObject *m
     return made->at != NULL;
 }
 
+/* What has to be escaped in a line of valid JSON: control characters but for tabs are not in it. */
+static int is_escaped(byte c) { return c == '"' || c == '\\' || c == '\t'; }
+
+static size_t string_size(struct span line) {
+    size_t size = line.size + 2;
+    for (size_t i = 0; i < line.size; i++) size += (size_t)is_escaped(line.at[i]);
+    return size;
+}
+
+static char *put_string(char *at, struct span line) {
+    *at++ = '"';
+    for (size_t i = 0; i < line.size; i++) {
+        byte c = line.at[i];
+        if (is_escaped(c)) *at++ = '\\';
+        *at++ = (char)(c == '\t' ? 't' : c);
+    }
+    *at++ = '"';
+    return at;
+}
+
 /* 1: the document can be written; 0: it is left; -1: an error. */
 static int prepare(struct state *s, struct record *r, int64_t offset) {
     const struct plan *plan = s->plan;
@@ -667,7 +695,7 @@ static int prepare(struct state *s, struct record *r, int64_t offset) {
     if (plan->message) {
         for (int i = 0; i < 3 && r->message.at == NULL; i++)
             if (t.messages[i].at != NULL && *t.messages[i].at == '"') r->message = t.messages[i];
-        if (plan->message_required && r->message.at == NULL) return 0;
+        if (plan->text && r->message.at == NULL) r->text_size = string_size(r->line);
     }
     char digits[24];
     int used = 0;
@@ -688,7 +716,10 @@ static int prepare(struct state *s, struct record *r, int64_t offset) {
         case TIME: r->size += r->stamp_size ? r->stamp_size : piece->size; break;
         case SYSLOG_TIME: r->size += r->syslog_size ? r->syslog_size : piece->size; break;
         case LEVEL: r->size += r->middle.size; break;
-        case MESSAGE: r->size += r->message.at == NULL ? 0 : piece->size + r->message.size; break;
+        case MESSAGE:
+            if (r->message.at != NULL) r->size += piece->size + r->message.size;
+            else if (plan->text) r->size += r->text_size;
+            break;
         case BY_TIME: {
             struct span stamp = {(const byte *)r->stamp, plan->by_time_width};
             if (!r->stamp_size) stamp.at = (const byte *)piece->text;
@@ -741,9 +772,12 @@ static PyObject *written(const struct plan *plan, const struct record *records, 
                 break;
             case LEVEL: at = put(at, r->middle.at, r->middle.size); break;
             case MESSAGE:
-                if (r->message.at == NULL) break;
-                at = put(at, piece->text, piece->size);
-                at = put(at, r->message.at, r->message.size);
+                if (r->message.at != NULL) {
+                    at = put(at, piece->text, piece->size);
+                    at = put(at, r->message.at, r->message.size);
+                } else if (plan->text) {
+                    at = put_string(at, r->line);
+                }
                 break;
             case BY_TIME: at = put(at, r->by_time.at, r->by_time.size); break;
             }
@@ -760,7 +794,7 @@ static int read_piece(struct plan *plan, PyObject *given) {
         return -1;
     }
     struct piece *piece = &plan->pieces[plan->count++];
-    *piece = (struct piece){LITERAL, NULL, 0, NULL};
+    *piece = (struct piece){LITERAL, "", 0, NULL};
     if (PyBytes_Check(given)) {
         piece->text = PyBytes_AsString(given);
         piece->size = (size_t)PyBytes_Size(given);
@@ -784,7 +818,7 @@ static int read_piece(struct plan *plan, PyObject *given) {
             return -1;
         }
         if (text == Py_None) {
-            plan->message_required = 1;
+            plan->text = 1;
         } else {
             piece->text = PyBytes_AsString(text);
             piece->size = (size_t)PyBytes_Size(text);
@@ -891,10 +925,10 @@ static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lin
             } else {
                 if (flush(s->plan, parts, records, &count)) return -1;
                 size = 0;
-                PyObject *place = PyLong_FromSsize_t(next);
-                if (place == NULL) return -1;
-                int failed = PyList_Append(parts, place);
-                Py_DECREF(place);
+                PyObject *left = Py_BuildValue("nnn", next, at - block, end - block);
+                if (left == NULL) return -1;
+                int failed = PyList_Append(parts, left);
+                Py_DECREF(left);
                 if (failed) return -1;
             }
             next++;

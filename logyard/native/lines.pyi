@@ -18,7 +18,7 @@ LEVEL: int
 which it has no bytes are left."""
 MESSAGE: int
 """``(MESSAGE, text)``: the text and the JSON string of the line's message, nothing when it has none;
-``(MESSAGE, None)``: the string alone, and lines without one are left."""
+``(MESSAGE, None)``: the string alone, and the line itself as a JSON string when it has none."""
 BY_TIME: int
 """``(BY_TIME, mapping, text)``: what the mapping has for as many characters of the line's time as the text has, which
 stands for the time of lines that tell none."""
@@ -48,7 +48,7 @@ def write(
     octets: bool = False,
     limit: int = 0,
     leave_last: bool = False,
-) -> list[bytes | int]:
+) -> list[bytes | tuple[int, int, int]]:
     """Documents around the lines of a block, made of pieces.
 
     Only lines of which all is sure are written: each one JSON object (RFC 8259, UTF-8, nothing behind it), no name of
@@ -70,7 +70,8 @@ def write(
         leave_last: leave the last wanted line.
 
     Returns:
-        In order: bytes of some documents, whole ones each, and for each line that is left its place among the wanted.
+        In order: bytes of some documents, whole ones each, and for each line that is left its place among the wanted,
+        and where it begins and ends in the block.
 
     Raises:
         ValueError: the block does not hold so many lines, or an argument is out of range.

@@ -29,7 +29,7 @@ def damage(kinds: ModuleType) -> tuple[int, int]:
     """How many lines were written and left."""
     chosen = random.Random(7)
     everything = (
-        (kinds.LEVEL, _Any()), (kinds.TIME, b"-"), (kinds.MESSAGE, b"="), kinds.REST, kinds.OFFSET, kinds.BODY, b";\n",
+        (kinds.LEVEL, _Any()), (kinds.TIME, b"-"), (kinds.MESSAGE, None), kinds.REST, kinds.OFFSET, kinds.BODY, b";\n",
         (kinds.BY_TIME, _Any(), b"2026"),
     )  # fmt: skip
     heads = ((kinds.LEVEL, _Any()), (kinds.SYSLOG_TIME, b"-"), kinds.LINE, b";\n")
@@ -49,7 +49,7 @@ def damage(kinds: ModuleType) -> tuple[int, int]:
         ):  # fmt: skip
             parts = kinds.write(block, 0, block.count(b"\n") + 1, _OBSERVED, None, pieces, **how)
             written += b"".join(part for part in parts if isinstance(part, bytes)).count(b";\n")
-            left += sum(isinstance(part, int) for part in parts)
+            left += sum(isinstance(part, tuple) for part in parts)
     return written, left
 
 

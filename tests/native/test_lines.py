@@ -38,10 +38,12 @@ CASES = 1000 if os.environ.get("LOGYARD_TEST_REQUIRE_ALL") == "1" else 200
 """Batches that each format is tried on."""
 
 
-def write(records: list[bytes], *pieces: Any, positions: list[int] | None = None, **how: Any) -> list[bytes | int]:
+def write(
+    records: list[bytes], *pieces: Any, positions: list[int] | None = None, **how: Any
+) -> list[bytes | tuple[int, int, int]]:
     """What is made of records, by the part in C alone."""
     assert native.module is not None
-    made: list[bytes | int] = native.module.write(
+    made: list[bytes | tuple[int, int, int]] = native.module.write(
         b"\n".join(records), 1000, len(records), OBSERVED, positions, pieces, **how
     )
     return made
@@ -134,7 +136,7 @@ def test_only_whole_objects_are_taken(records: list[bytes]) -> None:
 def _taken(records: list[bytes], **how: Any) -> tuple[tuple[list[int]], list[int]]:
     assert native.module is not None
     parts = write(records, native.module.LINE, b"\n", **how)
-    left = [part for part in parts if isinstance(part, int)]
+    left = [part[0] for part in parts if isinstance(part, tuple)]
     taken = [place for place in range(len(records)) if place not in left]
     assert b"".join(part for part in parts if isinstance(part, bytes)) == b"".join(
         records[place] + b"\n" for place in taken
@@ -158,6 +160,17 @@ def test_what_programs_write_is_taken() -> None:
     assert made == expected.encode()
 
 
+def test_a_line_without_a_message_stands_for_it_where_that_is_wanted() -> None:
+    kinds = native.module
+    assert kinds is not None
+    for line in (b'{"a":"\\"\\\\ \xc3\xa9\x7f"}', b'{\t"msg" : null\t}', b'{"msg":7}'):
+        (made,) = write([line], (kinds.MESSAGE, None))
+        assert isinstance(made, bytes)
+        assert json.loads(made) == line.decode()
+        assert write([line], (kinds.MESSAGE, b"=")) == [b""]
+    assert write([b'{"msg":"m"}'], (kinds.MESSAGE, None)) == [b'"m"']
+
+
 @pytest.mark.parametrize(
     ("told", "stamp"),
     [
@@ -177,14 +190,14 @@ def test_what_programs_write_is_taken() -> None:
 def test_times_are_written_in_utc(told: str, stamp: str | None) -> None:
     assert native.module is not None
     found = write([b'{"time":%b}' % told.encode()], (native.module.TIME, b"-"))
-    assert found == [0 if stamp is None else stamp.encode()]
+    assert found == [(0, 0, len(told) + 9) if stamp is None else stamp.encode()]
 
 
 def test_most_ways_to_write_a_time_are_known() -> None:
     assert native.module is not None
     parts = write([b'{"time":%b}' % told.encode() for told in TIMES], (native.module.TIME, b"-"), b"\n")
     written = b"".join(part for part in parts if isinstance(part, bytes)).count(b"\n")
-    assert len([part for part in parts if isinstance(part, int)]) + written == len(TIMES)
+    assert sum(isinstance(part, tuple) for part in parts) + written == len(TIMES)
     # The others are absurd, no times at all, or rare.
     assert written == 24
 
@@ -204,9 +217,9 @@ def test_wanted_records_alone_are_written() -> None:
     records = [b'{"n":%d}' % n for n in range(5)]
     line = native.module.LINE
     assert write(records, line, positions=[0, 3, 4]) == [b'{"n":0}{"n":3}{"n":4}']
-    assert write(records, line, positions=[0, 3, 4], leave_last=True) == [b'{"n":0}{"n":3}', 2]
+    assert write(records, line, positions=[0, 3, 4], leave_last=True) == [b'{"n":0}{"n":3}', (2, 32, 39)]
     assert write(records, line, positions=[]) == []
-    assert write([b"x", *records[:2], b"y"], line) == [0, b'{"n":0}{"n":1}', 3]
+    assert write([b"x", *records[:2], b"y"], line) == [(0, 0, 1), b'{"n":0}{"n":1}', (3, 18, 19)]
 
 
 @pytest.mark.parametrize("positions", [[1, 0], [0, 0], [5], [-1], ["0"], 7])
