@@ -41,6 +41,8 @@ SETTLE_FLIGHTS = 64
 ACKS_IN_FLIGHT = 64
 ENTRIES_AT_MOST = 256
 """Entries that one send, or one acknowledgement of what does not pass a filter, is gathered from."""
+STOPPING_IS_SEEN = 0.05
+"""Seconds after which records that wait for company look whether the worker is stopping."""
 FINISH_WITHIN = 5.0
 """Seconds that a stopping worker gives its destination to take what is on its way."""
 
@@ -135,6 +137,7 @@ class Delivery:
         self._since_settled = 0  # flights begun since then
         self._acks: deque[asyncio.Future[Any]] = deque()
         self._refused: list[tuple[str, str]] = []
+        self._intake: Intake | None = None  # of the open drain
         self._replay: Replay | None = None
         self._replay_asked = asyncio.Event()
 
@@ -154,6 +157,11 @@ class Delivery:
             lambda: list(self._streams()), self._passing or Selection, self._mask,
         )  # fmt: skip
         self._replay_asked.set()
+
+    def streams_changed(self) -> None:
+        """Have a look at once whether there is a stream to read, if there was none."""
+        if self._intake is not None:
+            self._intake.streams_changed()
 
     def stop(self) -> None:
         """Ask `run` to end: what is being sent is finished and acknowledged, nothing more is begun."""
@@ -233,7 +241,7 @@ class Delivery:
         async with place.server.dedicated(place.tag) as connection, self._module.open(self._config, context) as drain:
             if self.state is State.STARTING:
                 self._healthy()
-            intake = Intake(
+            intake = self._intake = Intake(
                 self._group, connection, self._decoder, self._streams, self._positions, self._tried, self._refuse
             )
             reading = asyncio.create_task(intake.fill(), name=f"read {self.spec.name}")
@@ -335,21 +343,20 @@ class Delivery:
         """
         load = _Load()
         await self._add(load, await intake.take(limits.max_bytes, limits.max_records, wait))
-        lingers = linger and bool(limits.linger)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (limits.linger if linger else 0.0)
         while load.entries:
             if load.size >= limits.max_bytes // 2 or load.records >= limits.max_records // 2 or self._stopping.is_set():
                 break
+            company = 0.0
             if self._passing is not None and intake.waiting[1] and load.entries < ENTRIES_AT_MOST:
                 await asyncio.sleep(0)  # a filter that lets nothing pass must not hold up the other drains
-            elif lingers and load.records:
-                lingers = False
-                await self._sleep(limits.linger)
-                if not intake.waiting[1]:
-                    break
+            elif load.records and load.entries < ENTRIES_AT_MOST and (company := until - loop.time()) > 0:
+                company = min(company, STOPPING_IS_SEEN)
             else:
                 break
             room = max(0, limits.max_bytes - load.size), max(0, limits.max_records - load.records)
-            await self._add(load, await intake.take(*room, 0))
+            await self._add(load, await intake.take(*room, company))
         return (load.flight, load.selections) if load.entries else None
 
     async def _add(self, load: _Load, taken: list[Taken]) -> None:

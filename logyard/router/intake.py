@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Intake:
         self._bytes = 0
         self._claimed: set[str] = set()
         self._filled = asyncio.Event()
+        self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -88,7 +90,10 @@ class Intake:
             streams = list(self._streams())
             await self._claim([key for key in streams if key not in self._claimed])
             if not streams:
-                await asyncio.sleep(BLOCK_MS / 1000)
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(BLOCK_MS / 1000):
+                        await self._changed.wait()
             elif len(streams) <= READ_STREAMS:
                 await self._read(streams, max(1, READ_ENTRIES // len(streams)), BLOCK_MS)
             elif busy:
@@ -120,6 +125,10 @@ class Intake:
         if self._bytes < AHEAD_BYTES:
             self._room.set()
         return taken
+
+    def streams_changed(self) -> None:
+        """Have `fill` look at once for streams to read, if there was none."""
+        self._changed.set()
 
     def wake(self) -> None:
         """Have a `take` that waits return, with nothing."""

@@ -1,8 +1,8 @@
 """The router's process: which workers run here, and what they need around them.
 
-Redis names the drains; every router looks twice a second, takes leases up to its fair share, and starts, replaces or
-stops only the workers whose drain changed. When Redis is lost all workers end and begin again with a new connection:
-then the cursors and positions that Redis answers count, not what was in memory.
+Redis names the drains; every router looks four times a second, more often for new streams, takes leases up to its fair
+share, and starts, replaces or stops only the workers whose drain changed. When Redis is lost all workers end and begin
+again with a new connection: then the cursors and positions that Redis answers count, not what was in memory.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ __all__ = ["RouterOptions", "run_router"]
 log = logging.getLogger("logyard.router")
 
 LOOK_EVERY = 0.25
+LOOK_FOR_STREAMS = 0.04
+"""Seconds between two looks for new streams, for each dozen of partitions: the first line of one waits so long."""
 RENEW_EVERY = 1.0
 STATUS_MS = 5000
 STOP_WITHIN = 8.0
@@ -152,6 +154,7 @@ class _Session:
 
     async def run(self) -> None:
         trimming = asyncio.create_task(self._trim(), name="trim")
+        looking = asyncio.create_task(self._look_for_streams(), name="look for streams")
         renewed = 0.0
         try:
             while not self._stop.is_set():
@@ -163,16 +166,16 @@ class _Session:
                     renewed = now
                 self._changed.clear()
                 await self._report()
-                await self._watch(trimming)
+                await self._watch(trimming, looking)
             await self._end()
         finally:
-            await self._cancel(trimming)
+            await self._cancel(trimming, looking)
 
-    async def _watch(self, trimming: asyncio.Task[None]) -> None:
+    async def _watch(self, *own: asyncio.Task[None]) -> None:
         """Wait a moment; raise what ended a task."""
         events = [asyncio.create_task(event.wait()) for event in (self._stop, self._changed)]
         ends = {unit: worker.ending for unit, worker in self._leaving.items() if worker.ending is not None}
-        tasks = {*events, trimming, *ends.values(), *(worker.task for worker in self._workers.values())}
+        tasks = {*events, *own, *ends.values(), *(worker.task for worker in self._workers.values())}
         try:
             done, _ = await asyncio.wait(tasks, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -186,8 +189,8 @@ class _Session:
             if ending in done:
                 del self._leaving[unit]
                 ending.result()
-        if trimming in done:
-            trimming.result()
+        for task in done.intersection(own):
+            task.result()
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         """A worker ended by itself: for its lease (the next look takes it up again), or for the connection."""
@@ -206,6 +209,15 @@ class _Session:
             if await self._server.call(tag, "SCARD", keys.streams_key(tag)) != len(self._streams[tag]):
                 members = await self._server.call(tag, "SMEMBERS", keys.streams_key(tag))
                 self._streams[tag] = sorted(key.decode() for key in members)
+
+    async def _look_for_streams(self) -> None:
+        """Say so when there are others than were seen last."""
+        every = LOOK_FOR_STREAMS * -(-len(self._server.tags) // 12)
+        while True:
+            await asyncio.sleep(every)
+            for tag in self._server.tags:
+                if await self._server.call(tag, "SCARD", keys.streams_key(tag)) != len(self._streams[tag]):
+                    self._changed.set()
 
     async def _renew(self) -> None:
         """Tell that this router lives, count those that do, and keep the leases."""
@@ -239,7 +251,8 @@ class _Session:
             if unit not in self._workers and unit not in self._leaving and len(self._workers) < fair:
                 await self._start_worker(unit, spec)
         for (tag, name), worker in self._workers.items():
-            await self._join(tag, self._drains[name])
+            if await self._join(tag, self._drains[name]):
+                worker.delivery.streams_changed()
             worker.delivery.replay(self._replays.get(name))
         shared = SHARED_DECODE_BYTES if len(self._workers) > 1 else 0
         for decoder in self._decoders.values():
@@ -293,13 +306,17 @@ class _Session:
     def _selected(self, tag: str, spec: DrainSpec) -> list[str]:
         return [key for key in self._joined.get((tag, spec.name), ()) if spec.selects(key)]
 
-    async def _join(self, tag: str, spec: DrainSpec) -> None:
+    async def _join(self, tag: str, spec: DrainSpec) -> bool:
+        """Have the drain take part in what is there; whether there was anything new for it."""
+        new = False
         joined = self._joined.setdefault((tag, spec.name), set())
         for key in self._streams[tag]:
             if key not in joined and spec.selects(key):
                 # A stream that is new is taken from its beginning; for others `add_drain` has made the group.
                 await join(self._server, tag, spec.name, key, "beginning")
                 joined.add(key)
+                new = True
+        return new
 
     def _begin_to_stop(self, unit: tuple[str, str]) -> None:
         """Let a worker finish, beside everything else: its destination may take its time."""
@@ -367,10 +384,10 @@ class _Session:
         await asyncio.gather(*(worker.ending for worker in self._leaving.values() if worker.ending is not None))
         await self._server.call(keys.GLOBAL, "ZREM", keys.ROUTERS, self._owner)
 
-    async def _cancel(self, trimming: asyncio.Task[None]) -> None:
+    async def _cancel(self, *own: asyncio.Task[None]) -> None:
         workers = [*self._workers.values(), *self._leaving.values()]
         ends = [worker.ending for worker in workers if worker.ending is not None]
-        tasks = [trimming, *ends, *(worker.task for worker in workers)]
+        tasks = [*own, *ends, *(worker.task for worker in workers)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from logyard.bus.drains import DrainSpec, add_drain, drain_status, remove_drain,
 from logyard.bus.groups import dict_of, join
 from logyard.drain import Limits
 from logyard.errors import NotConnected, PartialFailure, Permanent, Refused, RetryLater, ServerFull, TooLarge
+from logyard.router.intake import Intake, Taken
 from logyard.server import Server, connect, keys
 from tests.router.conftest import Destination, Router, Writer, add, settled, state_is, until
 from tests.servers.redis import RedisServer
@@ -49,6 +51,56 @@ async def test_a_drain_takes_only_its_streams_and_new_ones_join(
     await writer.write("app.api", [b"api"])
     await settled(server, "a", 2)
     assert sorted(destinations["a"].arrived) == [b"api", b"web"]
+
+
+async def test_a_new_stream_is_found_without_looking_at_everything(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("logyard.router.service.LOOK_EVERY", 3600)
+    monkeypatch.setattr("logyard.router.intake.BLOCK_MS", 3_600_000)
+    destinations["a"] = Destination()
+    await add(server, "a")
+    router.start()
+    await state_is(server, "a", "running")
+    await writer.write("app.web", LINES)
+    await settled(server, "a", 100)
+
+
+async def test_records_wait_for_company_only_until_enough_has_come(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
+    destinations["a"] = Destination(limits=Limits(max_records=100, linger=3600))
+    await add(server, "a")
+    router.start()
+    await writer.write("app.web", LINES[:10])
+    await state_is(server, "a", "running")
+    await writer.write("app.web", LINES[10:50])
+    await settled(server, "a", 50)
+    assert destinations["a"].sends == 1
+
+
+async def test_a_drain_that_is_to_stop_sends_what_waits_for_company(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    taken = asyncio.Event()
+    take = Intake.take
+
+    async def noting(intake: Intake, *args: Any) -> list[Taken]:
+        found = await take(intake, *args)
+        if found:
+            taken.set()
+        return found
+
+    monkeypatch.setattr(Intake, "take", noting)
+    destinations["a"] = Destination(limits=Limits(max_records=100, linger=3600))
+    await add(server, "a")
+    await writer.write("app.web", LINES[:10])
+    router.start()
+    await taken.wait()
+    await router.end()
+    assert destinations["a"].arrived == LINES[:10]
 
 
 async def test_a_drain_from_now_gets_nothing_older(
