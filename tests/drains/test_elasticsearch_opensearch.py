@@ -1,6 +1,6 @@
 """Servers that do not say that they are Elasticsearch: a stand-in for OpenSearch, and what is no such server at all.
 
-It has OpenSearch's answers to the requests of a drain, without the header by which Elasticsearch is known.
+The stand-in says what a real one is not made to say; a real one is in test_elasticsearch_drain.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Real Elasticsearch nodes on loopback: one that all tests share, a strict one, and nodes of a test's own to kill."""
+"""Real nodes of Elasticsearch and OpenSearch on loopback, that all tests share; a strict one, and some to be killed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -18,16 +19,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.servers.certificates import Certificates
 from tests.servers.processes import free_port, wait_for
-from tests.servers.requirements import elasticsearch_home, elasticsearch_java, require
+from tests.servers.requirements import elasticsearch_home, elasticsearch_java, opensearch_home, require
 
-__all__ = ["ADMIN", "WRITER", "ElasticsearchNode", "Server", "shared_elasticsearch"]
+__all__ = [
+    "ADMIN", "WRITER", "ElasticsearchNode", "OpenSearchNode", "Server", "shared_elasticsearch", "shared_opensearch",
+]  # fmt: skip
 
 # A node outlives whoever started it, because tests of several processes share it; so something else has to see to it
 # that it does not outlive the tests, not even when they are killed. The node's launcher starts the real server and
@@ -50,7 +53,12 @@ class Server:
         host, port: of its HTTP.
         account: user and password, None without security.
         ca: with TLS, the file with its authority.
+
+    Attributes:
+        product: ``elasticsearch`` or ``opensearch``.
     """
+
+    product = "elasticsearch"
 
     def __init__(self, host: str, port: int, account: tuple[str, str] | None = None, ca: Path | None = None) -> None:
         self.host = host
@@ -126,66 +134,41 @@ class Server:
         return 0 if status == 404 else int(self.call("GET", f"/{index}/_count")["count"])
 
 
-class ElasticsearchNode(Server):
+class OpenSearch(Server):
+    """An OpenSearch to talk to."""
+
+    product = "opensearch"
+
+
+class _Node(Server):
     """A node in a folder of its own, which survives being killed and started again.
 
     Args:
-        settings: beside those that every node has.
         owner: the process that it must not outlive; with it goes the file ``note``.
-        prepare: changes the folder with its configuration before the first start.
         account, ca: as of `Server`.
-        heap: its size.
     """
+
+    _command: list[str]
 
     def __init__(
         self,
-        settings: Mapping[str, str | Path] | None = None,
-        *,
         owner: int | None = None,
         note: Path | None = None,
-        prepare: Callable[[Path], None] = lambda _: None,
         account: tuple[str, str] | None = None,
         ca: Path | None = None,
-        heap: str = "512m",
     ) -> None:
         super().__init__("localhost" if ca else "127.0.0.1", free_port(), account, ca)
         self._owner = owner or os.getpid()
         self._note = note or ""
-        self.folder = folder = Path(tempfile.mkdtemp(prefix="ly-es-"))
-        # It refuses to run as root, and root's cache is nobody's business. Links cost nothing.
-        shutil.copytree(elasticsearch_home(), folder / "home", copy_function=_link_or_copy)
-        for name in ("data", "logs", "tmp"):
-            (folder / name).mkdir()
-        shutil.copytree(folder / "home/config", folder / "config", copy_function=shutil.copyfile)
-        prepare(folder / "config")
-        everything: dict[str, object] = {
-            "path.data": folder / "data",
-            "path.logs": folder / "logs",
-            "http.host": "127.0.0.1",
-            "http.port": self.port,
-            "transport.host": "127.0.0.1",
-            "transport.port": free_port(),
-            "discovery.type": "single-node",
-            "cluster.routing.allocation.disk.threshold_enabled": "false",
-            "xpack.security.enabled": "false",
-            **(settings or {}),
-        }
-        environment = {
-            "ES_JAVA_HOME": elasticsearch_java(),
-            # Started in half the time; nobody measures it here.
-            "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:TieredStopAtLevel=1",
-            "ES_PATH_CONF": folder / "config",
-            "ES_TMPDIR": folder / "tmp",
-        }
-        become = []
-        if os.geteuid() == 0:
-            own = [folder / name for name in ("config", "data", "logs", "tmp")]
-            subprocess.run(["chown", "-R", "nobody:nogroup", *own], check=True)
-            folder.chmod(0o755)
-            become = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-        settings_given = [f"-E{name}={value}" for name, value in everything.items()]
-        variables = [f"{name}={value}" for name, value in environment.items()]
-        self._command = ["env", *variables, *become, str(folder / "home/bin/elasticsearch"), *settings_given]
+        self.folder = Path(tempfile.mkdtemp(prefix="ly-es-"))
+
+    def _own(self, *names: str) -> list[str]:
+        """Give folders to who is going to run it, which must not be root; what stands before the command then."""
+        if os.geteuid() != 0:
+            return []
+        subprocess.run(["chown", "-R", "nobody:nogroup", *(self.folder / name for name in names)], check=True)
+        self.folder.chmod(0o755)
+        return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
     def launch(self) -> None:
         """Start it without waiting."""
@@ -204,10 +187,10 @@ class ElasticsearchNode(Server):
         subprocess.run([*watch, *self._command], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_for(lambda: (self.folder / "pid").exists() and _lives(self.group), "the node to have a process")
 
-    def start(self) -> ElasticsearchNode:
+    def start(self) -> Self:
         """Start it, again after a `kill`, and wait until it is ready."""
         self.launch()
-        wait_for(self._ready, "Elasticsearch to be ready", 180)
+        wait_for(self._ready, f"{self.product} to be ready", 180)
         return self
 
     def kill(self) -> None:
@@ -228,8 +211,103 @@ class ElasticsearchNode(Server):
 
     def _ready(self) -> bool:
         if not _lives(self.group):
-            raise AssertionError(f"Elasticsearch has ended:\n{(self.folder / 'log').read_text()[-8000:]}")
+            raise AssertionError(f"{self.product} has ended:\n{(self.folder / 'log').read_text()[-8000:]}")
         return self.healthy()
+
+
+class ElasticsearchNode(_Node):
+    """An Elasticsearch.
+
+    Args:
+        settings: beside those that every node has.
+        prepare: changes the folder with its configuration before the first start.
+        owner, note, account, ca: as of `_Node`.
+        heap: its size.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str | Path] | None = None,
+        *,
+        owner: int | None = None,
+        note: Path | None = None,
+        prepare: Callable[[Path], None] = lambda _: None,
+        account: tuple[str, str] | None = None,
+        ca: Path | None = None,
+        heap: str = "512m",
+    ) -> None:
+        super().__init__(owner, note, account, ca)
+        folder = self.folder
+        # It refuses to run as root, and root's cache is nobody's business. Links cost nothing.
+        shutil.copytree(elasticsearch_home(), folder / "home", copy_function=_link_or_copy)
+        for name in ("data", "logs", "tmp"):
+            (folder / name).mkdir()
+        shutil.copytree(folder / "home/config", folder / "config", copy_function=shutil.copyfile)
+        prepare(folder / "config")
+        everything: dict[str, object] = {
+            "path.data": folder / "data",
+            "path.logs": folder / "logs",
+            "http.host": "127.0.0.1",
+            "http.port": self.port,
+            "transport.host": "127.0.0.1",
+            "transport.port": free_port(),
+            "discovery.type": "single-node",
+            # Or it removes the blocks of indices that tests put there: as the disk is not full.
+            "cluster.info.update.interval": "1d",
+            "cluster.routing.allocation.disk.threshold_enabled": "false",
+            "xpack.security.enabled": "false",
+            **(settings or {}),
+        }
+        environment = {
+            "ES_JAVA_HOME": elasticsearch_java(),
+            # Started in half the time; nobody measures it here.
+            "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:TieredStopAtLevel=1",
+            "ES_PATH_CONF": folder / "config",
+            "ES_TMPDIR": folder / "tmp",
+        }
+        become = self._own("config", "data", "logs", "tmp")
+        settings_given = [f"-E{name}={value}" for name, value in everything.items()]
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        self._command = ["env", *variables, *become, str(folder / "home/bin/elasticsearch"), *settings_given]
+
+
+class OpenSearchNode(_Node):
+    """An OpenSearch, of its own jars: no distribution of it can be had without a browser or an account."""
+
+    product = "opensearch"
+
+    def __init__(self, *, owner: int | None = None, note: Path | None = None) -> None:
+        super().__init__(owner, note)
+        folder = self.folder
+        # As above: root's cache is nobody's business.
+        shutil.copytree(opensearch_home() / "lib", folder / "lib", copy_function=_link_or_copy)
+        config = folder / "node_1/config"
+        config.mkdir(parents=True)
+        settings = {
+            "network.host": "127.0.0.1",
+            "transport.port": free_port(),
+            "discovery.type": "single-node",
+            "cluster.info.update.interval": "1d",
+            "cluster.routing.allocation.disk.threshold_enabled": "false",
+        }
+        (config / "opensearch.yml").write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
+        (folder / "tmp").mkdir()
+        java = Path(elasticsearch_java() or "") / "bin/java"
+        run = [
+            str(java), "-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={folder / 'tmp'}",
+            "-cp", f"{folder / 'lib'}/*", "org.codelibs.opensearch.runner.OpenSearchRunner",
+            "-basePath", str(folder), "-numOfNode", "1",
+        ]  # fmt: skip
+        # It ends when it reads a line, or the end of its input.
+        self._command = ["sh", "-c", 'tail -f /dev/null | "$@"', "sh", *self._own("node_1", "tmp"), *run]
+
+    def healthy(self) -> bool:
+        """As of `Server`; it looks for a free port by itself, and tells which one it took."""
+        told = re.search(r"^HTTP Port: +([0-9]+)$", (self.folder / "log").read_text(), re.MULTILINE)
+        if told is None:
+            return False
+        self.port = int(told[1])
+        return super().healthy()
 
 
 def _lives(group: int) -> bool:
@@ -316,10 +394,29 @@ def shared_elasticsearch() -> Server:
         return Server("127.0.0.1", int(note.read_text()))
 
 
+@cache
+def shared_opensearch() -> Server:
+    """As `shared_elasticsearch`; LOGYARD_TEST_OPENSEARCH names another one."""
+    require("opensearch")
+    if url := os.environ.get("LOGYARD_TEST_OPENSEARCH"):
+        parts = urlsplit(url)
+        return OpenSearch(parts.hostname or "127.0.0.1", parts.port or 9200)
+    with _noted("opensearch") as note:
+        if not note.read_text():
+            note.write_text(str(OpenSearchNode(owner=_controller(), note=note).start().port))
+        return OpenSearch("127.0.0.1", int(note.read_text()))
+
+
 @pytest.fixture
 def elasticsearch() -> Server:
     """A real Elasticsearch that all tests share: each uses names of its own, and changes nothing for others."""
     return shared_elasticsearch()
+
+
+@pytest.fixture(params=["elasticsearch", "opensearch"])
+def cluster(request: pytest.FixtureRequest) -> Server:
+    """A real Elasticsearch and a real OpenSearch, in turn; used as `elasticsearch` is."""
+    return shared_elasticsearch() if request.param == "elasticsearch" else shared_opensearch()
 
 
 @pytest.fixture

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["elasticsearch_home", "elasticsearch_java", "find_program", "missing", "require", "syslog_ng_root"]
+__all__ = [
+    "elasticsearch_home", "elasticsearch_java", "find_program", "missing", "opensearch_home", "require",
+    "syslog_ng_root",
+]  # fmt: skip
 
-_FETCH_ELASTICSEARCH = Path(__file__).parents[2] / ".ci/elasticsearch"
+_FETCH = Path(__file__).parents[2] / ".ci"
 _SBIN = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 """Debian keeps servers where an unprivileged user's PATH does not look."""
 
@@ -31,14 +34,23 @@ def _cache() -> Path:
 
 def elasticsearch_home() -> Path:
     """The folder of an Elasticsearch: ``LOGYARD_TEST_ELASTICSEARCH_HOME``, or one that is fetched when first needed."""
-    if named := os.environ.get("LOGYARD_TEST_ELASTICSEARCH_HOME"):
+    return _home("elasticsearch")
+
+
+def opensearch_home() -> Path:
+    """The folder of an OpenSearch: ``LOGYARD_TEST_OPENSEARCH_HOME``, or one that is fetched when first needed."""
+    return _home("opensearch")
+
+
+def _home(product: str) -> Path:
+    if named := os.environ.get(f"LOGYARD_TEST_{product.upper()}_HOME"):
         return Path(named)
-    fetch = [_FETCH_ELASTICSEARCH, _cache()]
+    fetch = [_FETCH / product, _cache()]
     return Path(subprocess.run(fetch, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 def elasticsearch_java() -> Path | None:
-    """The folder of a Java for it: ``ES_JAVA_HOME``, Debian's Java 17 or 21, or what ``java`` is."""
+    """The folder of a Java for it and for OpenSearch: ``ES_JAVA_HOME``, Debian's Java 17 or 21, or what ``java`` is."""
     if named := os.environ.get("ES_JAVA_HOME"):
         return Path(named)
     found = [home for version in (17, 21) for home in Path("/usr/lib/jvm").glob(f"java-{version}-openjdk-*")]
@@ -68,6 +80,17 @@ def _elasticsearch_node() -> str | None:
     here = os.environ.get("LOGYARD_TEST_ELASTICSEARCH_HOME") or next(_cache().glob("elasticsearch-*/bin"), None)
     if here is None and not (find_program("mvn") and find_program("unzip")):
         return "Elasticsearch is not there, nor what fetches it (Debian: apt-get install maven unzip)"
+    return None
+
+
+def _opensearch() -> str | None:
+    if os.environ.get("LOGYARD_TEST_OPENSEARCH"):
+        return None
+    if elasticsearch_java() is None:
+        return "there is no Java for OpenSearch (Debian: apt-get install default-jre-headless)"
+    here = os.environ.get("LOGYARD_TEST_OPENSEARCH_HOME") or next(_cache().glob("opensearch-*/lib"), None)
+    if here is None and not find_program("mvn"):
+        return "OpenSearch is not there, nor what fetches it (Debian: apt-get install maven)"
     return None
 
 
@@ -108,6 +131,7 @@ _REQUIREMENTS: dict[str, Callable[[], str | None]] = {
     "logrotate": _program("logrotate", "logrotate"),
     "make": _program("make", "make"),
     "native": _native,
+    "opensearch": _opensearch,
     "openssl": _program("openssl", "openssl"),
     "redis-server": _program("redis-server", "redis-server"),
     "root": _root,
