@@ -26,7 +26,7 @@ def compile_lines(target: Path) -> str:
     # Whoever has loaded the old one keeps it: it is replaced and not written over.
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     command = [
-        *link, "-O3", "-fPIC", "-Wall", "-Wextra", "-Werror", f"-DPy_LIMITED_API={_PYTHON:#x}",
+        *link, "-O3", "-fPIC", f"-DPy_LIMITED_API={_PYTHON:#x}",
         f"-I{sysconfig.get_path('include')}", str(_FOLDER / "lines.c"), "-o", str(fresh),
     ]  # fmt: skip
     try:

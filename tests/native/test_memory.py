@@ -29,7 +29,8 @@ def test_not_a_byte_beside_a_block_is_touched(tmp_path: Path) -> None:
     """Under gcc's AddressSanitizer and UndefinedBehaviorSanitizer, each block in memory of its own."""
     library = tmp_path / "lines.so"
     subprocess.run(
-        ["gcc", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-shared", "-fPIC",
+        ["gcc", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
+         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-shared", "-fPIC",
          "-DPy_LIMITED_API=0x030B0000", f"-I{sysconfig.get_path('include')}", ROOT / "logyard/native/lines.c",
          "-o", library],
         check=True,
