@@ -59,15 +59,13 @@ static const struct name {
     byte size;
     byte role;
 } NAMES[] = {
-    {"ts", 2, IS_TIME},          {"time", 4, IS_TIME},          {"timestamp", 9, IS_TIME}, {"@timestamp", 10, IS_TIME},
-    {"level", 5, IS_LEVEL},      {"lvl", 3, IS_LEVEL},          {"severity", 8, IS_LEVEL}, {"loglevel", 8, IS_LEVEL},
-    {"log.level", 9, IS_LEVEL},  {"log", 3, IS_LOG},            {"msg", 3, IS_MSG},        {"message", 7, IS_MESSAGE},
+    {"ts", 2, IS_TIME},         {"time", 4, IS_TIME},         {"timestamp", 9, IS_TIME}, {"@timestamp", 10, IS_TIME},
+    {"level", 5, IS_LEVEL},     {"lvl", 3, IS_LEVEL},         {"severity", 8, IS_LEVEL}, {"loglevel", 8, IS_LEVEL},
+    {"log.level", 9, IS_LEVEL}, {"log", 3, IS_LOG},           {"msg", 3, IS_MSG},        {"message", 7, IS_MESSAGE},
     {"text", 4, IS_TEXT},
 };
-#define LONGEST_NAME 10
 
 static enum role role_of(const byte *name, size_t size) {
-    if (size < 2 || size > LONGEST_NAME) return NONE;
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         if (NAMES[i].size == size && memcmp(NAMES[i].text, name, size) == 0) return (enum role)NAMES[i].role;
     return NONE;
@@ -429,6 +427,18 @@ struct known {
     struct span made;
 };
 
+/* A member's name as it stood last, with quotes and colon: most lines of a program have the same names in the same
+   order, so that a name need not be taken apart again. */
+struct expected {
+    byte text[32];
+    size_t size; /* 0 for none */
+    enum role role;
+#ifdef __SSE2__
+    unsigned mask; /* a bit for each byte of it */
+#endif
+};
+#define EXPECTED 64
+
 struct state {
     const struct plan *plan;
     const struct reserved *reserved;
@@ -441,6 +451,7 @@ struct state {
     struct span keys[KEYS];
     int keys_count, bases[DEPTH + 2];
     uint64_t blooms[DEPTH + 2];
+    struct expected expected[EXPECTED];
 };
 
 static const byte *skip(const byte *p) {
@@ -466,6 +477,32 @@ static int is_reserved(const struct reserved *r, const byte *name, size_t size) 
     for (int i = 0; i < r->count; i++)
         if (r->size[i] == size && memcmp(r->text[i], name, size) == 0) return 1;
     return 0;
+}
+
+/* Whether the member at p has the expected name. */
+static inline int is_expected(const struct state *s, const struct expected *e, const byte *p) {
+#ifdef __SSE2__
+    if (s->block_end - p >= 32) {
+        __m128i first = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p),
+                                       _mm_loadu_si128((const __m128i *)e->text));
+        __m128i second = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16)),
+                                        _mm_loadu_si128((const __m128i *)(e->text + 16)));
+        unsigned same = (unsigned)_mm_movemask_epi8(first) | (unsigned)_mm_movemask_epi8(second) << 16;
+        return e->size && (same & e->mask) == e->mask;
+    }
+#endif
+    return e->size && (size_t)(s->block_end - p) >= e->size && memcmp(p, e->text, e->size) == 0;
+}
+
+static void expect(struct expected *e, const byte *name, size_t size, enum role role) {
+    e->size = 0;
+    if (size + 3 > sizeof e->text) return;
+    e->size = size + 3;
+    e->role = role;
+    memcpy(e->text, name - 1, e->size);
+#ifdef __SSE2__
+    e->mask = (unsigned)((1ULL << e->size) - 1);
+#endif
 }
 
 /* What a line tells; LEAVE: not to be told here. */
@@ -500,13 +537,25 @@ key:
     if (*p != '"') return LEAVE;
     {
         const byte *name = p + 1;
-        p = string_end(name, s->block_end, &escaped);
-        if (p == NULL || escaped) return LEAVE;
-        size_t size = (size_t)(p - name);
+        size_t size;
+        struct expected *expected = depth == 1 && members < EXPECTED ? &s->expected[members] : NULL;
+        if (expected != NULL && is_expected(s, expected, p)) {
+            size = expected->size - 3;
+            role = expected->role;
+            p += expected->size;
+        } else {
+            p = string_end(name, s->block_end, &escaped);
+            if (p == NULL || escaped) return LEAVE;
+            size = (size_t)(p - name);
+            if (depth == 1) role = role_of(name, size);
+            p = skip(p + 1);
+            if (*p != ':') return LEAVE;
+            p++;
+            if (expected != NULL && p == name + size + 2) expect(expected, name, size, role);
+        }
         if (plan->unique && !is_new(s, depth, name, size)) return LEAVE;
         if (depth == 1) {
             members++;
-            role = role_of(name, size);
             if (plan->unique && is_reserved(s->reserved, name, size)) return LEAVE;
             if (plan->rest) {
                 int told = (role == IS_TIME && size == 4) || (role == IS_LEVEL && size == 5);
@@ -518,9 +567,7 @@ key:
             }
         }
     }
-    p = skip(p + 1);
-    if (*p != ':') return LEAVE;
-    p = skip(p + 1);
+    p = skip(p);
 
 value:
     {
