@@ -18,6 +18,9 @@ from bench.system import System
 PEERS: dict[str, type[Rsyslog | SyslogNg]] = {"rsyslog": Rsyslog, "syslog-ng": SyslogNg}
 
 
+_WHAT = ("throughput", "http", "latency", "quiet", "filters", "formats")
+
+
 def main() -> int:
     options = _options()
     peers: list[System] = []
@@ -33,7 +36,7 @@ def main() -> int:
     say()
     found: dict[str, Any] = {"machine": facts}
     figures: list[Figure] = []
-    chosen = ("throughput", "http", "latency", "quiet", "filters") if options.what == "all" else (options.what,)
+    chosen = _WHAT if options.what == "all" else (options.what,)
     try:
         with tempfile.TemporaryDirectory(prefix="logyard-bench-", dir=options.dir) as folder:
             for what in chosen:
@@ -53,7 +56,7 @@ def main() -> int:
 
 
 def _measure(what: str, peers: list[System], options: argparse.Namespace, folder: Path) -> tuple[Any, list[Figure]]:
-    from bench import filters, latency, over_http, quiet, throughput
+    from bench import filters, formats, latency, over_http, quiet, throughput
 
     if what == "throughput":
         return throughput.measure(peers, options.rounds, options.lines, folder)
@@ -63,14 +66,14 @@ def _measure(what: str, peers: list[System], options: argparse.Namespace, folder
         return latency.measure(peers, options.rounds, options.seconds, folder)
     if what == "filters":
         return filters.measure(options.rounds, options.lines, folder)
+    if what == "formats":
+        return formats.measure(options.rounds)
     return quiet.measure(options.files, options.seconds, folder)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition(":")[0])
-    parser.add_argument(
-        "what", nargs="?", default="all", choices=("throughput", "http", "latency", "quiet", "filters", "all")
-    )
+    parser.add_argument("what", nargs="?", default="all", choices=(*_WHAT, "all"))
     parser.add_argument("--rounds", type=int, default=5, help="of each system, in turn (5)")
     parser.add_argument(
         "--lines", type=int, default=1_000_000, help="in a round of throughput, and of filters (1,000,000)"

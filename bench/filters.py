@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.lines import make_lines, write_lines
+from bench.lines import blocks, make_batch, make_lines, write_lines
 from bench.report import Figure, say, table
-from logyard.batch import BLOCK_LIMIT, Batch
+from logyard.batch import BLOCK_LIMIT
 from logyard.filters import Filter, compile_filter
 
 __all__ = ["measure"]
@@ -37,7 +37,7 @@ def measure(rounds: int, lines: int, folder: Path) -> tuple[dict[str, Any], list
     """Million lines a second of CPU, on one core, over blocks of 256 KiB that are decompressed already."""
     say(f"filters: {lines:,} lines of JSON in blocks of {BLOCK_LIMIT // 1024} KiB, {rounds} rounds, one core")
     distinct = list(make_lines(min(lines, _DISTINCT)))
-    blocks = _blocks(distinct)
+    made = blocks(distinct)
     file = folder / "filters.log"
     write_lines(file, lines)
     missing = shutil.which("rg") is None
@@ -48,7 +48,7 @@ def measure(rounds: int, lines: int, folder: Path) -> tuple[dict[str, Any], list
     rows: list[Sequence[str]] = []
     for question in _questions(distinct):
         chosen = compile_filter(question.filter)
-        ours, passed = zip(*(_ours(chosen, blocks, lines) for _ in range(rounds)), strict=True)
+        ours, passed = zip(*(_ours(chosen, made, lines) for _ in range(rounds)), strict=True)
         theirs = [] if missing or question.ripgrep is None else [
             _ripgrep(question.ripgrep, file, lines) for _ in range(rounds)
         ]  # fmt: skip
@@ -77,39 +77,18 @@ def _questions(lines: Sequence[bytes]) -> Sequence[_Question]:
     )
 
 
-def _blocks(lines: Sequence[bytes]) -> list[tuple[bytes, int]]:
-    """Blocks as batches hold them, and their numbers of lines."""
-    found: list[tuple[bytes, int]] = []
-    chosen: list[bytes] = []
-    size = 0
-    for line in lines:
-        if size + len(line) > BLOCK_LIMIT:
-            found.append((b"".join(chosen)[:-1], len(chosen)))
-            chosen, size = [], 0
-        chosen.append(line)
-        size += len(line)
-    return [*found, (b"".join(chosen)[:-1], len(chosen))]
-
-
-def _ours(chosen: Filter, blocks: Sequence[tuple[bytes, int]], lines: int) -> tuple[float, int]:
+def _ours(chosen: Filter, made: Sequence[tuple[bytes, int]], lines: int) -> tuple[float, int]:
     """Lines for a second of CPU, and how many passed."""
     left, passed, spent = lines, 0, 0.0
     while left > 0:
-        batches = [_batch(block, count) for block, count in blocks]  # new ones: a batch remembers its lines
+        batches = [make_batch(block, count) for block, count in made]  # new ones: a batch remembers its lines
         began = time.process_time()
         for batch in batches:
             found = chosen.select(batch)
             passed += 0 if found is None else found.count
         spent += time.process_time() - began
-        left -= sum(count for _, count in blocks)
+        left -= sum(count for _, count in made)
     return (lines - left) / spent, passed
-
-
-def _batch(block: bytes, count: int) -> Batch:
-    return Batch(
-        key="app.web", node="node-1", source="stdout", time_ns=1_800_000_000_000_000_000, count=count,
-        origin="0123456789abcdef.1", first=0, last=len(block) + 1, app="web", instance="0", block=block,
-    )  # fmt: skip
 
 
 def _ripgrep(pattern: str, file: Path, lines: int) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
-__all__ = ["make_lines", "write_lines"]
+from logyard.batch import BLOCK_LIMIT, Batch
+
+__all__ = ["blocks", "make_batch", "make_lines", "write_lines"]
 
 _DISTINCT = 40_000
 """Lines before they repeat: many times what a compressed batch holds, so that repeating does not help it."""
@@ -45,3 +47,25 @@ def write_lines(file: Path, count: int) -> int:
             output.write(block)
         output.writelines(distinct[: count % len(distinct)])
         return output.tell()
+
+
+def blocks(lines: Sequence[bytes]) -> list[tuple[bytes, int]]:
+    """Blocks as batches hold them, and their numbers of lines."""
+    found: list[tuple[bytes, int]] = []
+    chosen: list[bytes] = []
+    size = 0
+    for line in lines:
+        if size + len(line) > BLOCK_LIMIT:
+            found.append((b"".join(chosen)[:-1], len(chosen)))
+            chosen, size = [], 0
+        chosen.append(line)
+        size += len(line)
+    return [*found, (b"".join(chosen)[:-1], len(chosen))]
+
+
+def make_batch(block: bytes, count: int) -> Batch:
+    """A batch of such a block."""
+    return Batch(
+        key="app.web", node="node-1", source="stdout", time_ns=1_800_000_000_000_000_000, count=count,
+        origin="0123456789abcdef.1", first=0, last=len(block) + 1, app="web", instance="0", block=block,
+    )  # fmt: skip

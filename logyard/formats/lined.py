@@ -70,7 +70,7 @@ def write_lines(
         others: makes the documents of records that are left.
 
     Returns:
-        None when all of them are left.
+        None when all of them are left, or nearly all.
 
     Raises:
         WireError: the block does not hold so many records as it should.
@@ -91,6 +91,8 @@ def write_lines(
     except ValueError:
         assert batch.lines  # which raises what is to be raised
         raise
+    if parts is None:
+        return None
     left = [part for part in parts if type(part) is tuple]
     if not left:
         return parts  # type: ignore[no-any-return]

@@ -932,12 +932,15 @@ static int flush(const struct plan *plan, PyObject *parts, const struct record *
     return failed;
 }
 
+#define NOT_WORTH_IT 1
+
+/* 0; -1 on an error; NOT_WORTH_IT when nearly all lines are left, so that the others may be written with them. */
 static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lines, PyObject *positions, int leave_last,
                PyObject *parts, struct record *records) {
     const byte *at = block;
     int count = 0;
     size_t size = 0;
-    Py_ssize_t next = 0, chosen = positions == Py_None ? lines : PySequence_Size(positions), wanted = -1;
+    Py_ssize_t left_count = 0, next = 0, chosen = positions == Py_None ? lines : PySequence_Size(positions), wanted = -1;
     if (chosen < 0) return -1;
     for (Py_ssize_t line = 0; line < lines; line++) {
         const byte *end = at == NULL ? NULL : memchr(at, '\n', (size_t)(s->block_end - at));
@@ -972,6 +975,7 @@ static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lin
             } else {
                 if (flush(s->plan, parts, records, &count)) return -1;
                 size = 0;
+                if (++left_count >= 64 && left_count * 8 > (next + 1) * 7) return NOT_WORTH_IT;
                 PyObject *left = Py_BuildValue("nnn", next, at - block, end - block);
                 if (left == NULL) return -1;
                 int failed = PyList_Append(parts, left);
@@ -1025,7 +1029,7 @@ static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) 
     struct state *state = calloc(1, sizeof *state);
     struct record *records = malloc(RECORDS * sizeof *records);
     PyObject *parts = PyList_New(0), *kept = PyList_New(0);
-    int failed = 1;
+    int failed = -1;
     if (state == NULL || records == NULL) {
         PyErr_NoMemory();
     } else if (parts != NULL && kept != NULL) {
@@ -1039,6 +1043,7 @@ static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) 
     free(records);
     Py_XDECREF(kept);
     if (failed) Py_CLEAR(parts);
+    if (failed == NOT_WORTH_IT && !PyErr_Occurred()) Py_RETURN_NONE;
     return parts;
 }
 

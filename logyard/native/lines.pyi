@@ -48,7 +48,7 @@ def write(
     octets: bool = False,
     limit: int = 0,
     leave_last: bool = False,
-) -> list[bytes | tuple[int, int, int]]:
+) -> list[bytes | tuple[int, int, int]] | None:
     """Documents around the lines of a block, made of pieces.
 
     Only lines of which all is sure are written: each one JSON object (RFC 8259, UTF-8, nothing behind it), no name of
@@ -71,7 +71,7 @@ def write(
 
     Returns:
         In order: bytes of some documents, whole ones each, and for each line that is left its place among the wanted,
-        and where it begins and ends in the block.
+        and where it begins and ends in the block. None when nearly all lines are left.
 
     Raises:
         ValueError: the block does not hold so many lines, or an argument is out of range.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -43,9 +44,10 @@ def write(
 ) -> list[bytes | tuple[int, int, int]]:
     """What is made of records, by the part in C alone."""
     assert native.module is not None
-    made: list[bytes | tuple[int, int, int]] = native.module.write(
+    made: list[bytes | tuple[int, int, int]] | None = native.module.write(
         b"\n".join(records), 1000, len(records), OBSERVED, positions, pieces, **how
     )
+    assert made is not None
     return made
 
 
@@ -210,6 +212,18 @@ def test_the_names_are_those_of_the_rest_of_logyard() -> None:
     assert {name: what for name, what in names.items() if what not in ("time", "level")} == {
         name: name for name in ("log", "msg", "message", "text")
     }
+
+
+@pytest.mark.parametrize(("objects", "worth_it"), [(0, False), (6, False), (12, True), (63, True)])
+def test_what_is_nearly_all_text_is_not_taken_apart(objects: int, worth_it: bool) -> None:
+    assert native.module is not None
+    records = [b"text"] * 64 + [b"{}"] * objects
+    random.Random(1).shuffle(records)
+    block = b"\n".join([*records, b"text", *[b"{}"] * 500])
+    parts = native.module.write(block, 0, block.count(b"\n") + 1, OBSERVED, None, (native.module.LINE,))
+    assert (parts is not None) is worth_it
+    ours, theirs = both(partial(EcsFormat().block, whole(*records, *[b"x %d" % n for n in range(90)])))
+    assert meanings(ours) == meanings(theirs)
 
 
 def test_wanted_records_alone_are_written() -> None:
