@@ -17,11 +17,6 @@ class Part:
     pieces: Sequence[bytes]
     count: int
 
-    @property
-    def body(self) -> bytes:
-        """All of it."""
-        return b"".join(self.pieces)
-
 
 def pack(
     documents: Sequence[bytes],

@@ -72,7 +72,10 @@ def _lined(selection: Selection) -> list[bytes] | None:
         b'{"time":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), (kinds.LEVEL, levels), (kinds.MESSAGE, None),
         b',"id":"' + origin(batch), kinds.OFFSET, _behind(batch) + b",", kinds.REST, b"\n",
     )  # fmt: skip
-    others = lambda left: [document + b"\n" for document in _documents(left)]  # noqa: E731
+
+    def others(left: Selection) -> list[bytes]:
+        return [document + b"\n" for document in _documents(left)]
+
     return write_lines(selection, around, others, unique=True, reserved=_RESERVED)
 
 

@@ -384,27 +384,24 @@ def _noted(name: str) -> Iterator[Path]:
 @cache
 def shared_elasticsearch() -> Server:
     """The server of all tests: the one that LOGYARD_TEST_ELASTICSEARCH names, else one that the first test starts."""
-    require("elasticsearch")
-    if url := os.environ.get("LOGYARD_TEST_ELASTICSEARCH"):
-        parts = urlsplit(url)
-        return Server(parts.hostname or "127.0.0.1", parts.port or 9200)
-    with _noted("elasticsearch") as note:
-        if not note.read_text():
-            note.write_text(str(ElasticsearchNode(owner=_controller(), note=note).start().port))
-        return Server("127.0.0.1", int(note.read_text()))
+    return _shared(Server, ElasticsearchNode)
 
 
 @cache
 def shared_opensearch() -> Server:
     """As `shared_elasticsearch`; LOGYARD_TEST_OPENSEARCH names another one."""
-    require("opensearch")
-    if url := os.environ.get("LOGYARD_TEST_OPENSEARCH"):
+    return _shared(OpenSearch, OpenSearchNode)
+
+
+def _shared(kind: type[Server], node: type[ElasticsearchNode] | type[OpenSearchNode]) -> Server:
+    require(kind.product)
+    if url := os.environ.get(f"LOGYARD_TEST_{kind.product.upper()}"):
         parts = urlsplit(url)
-        return OpenSearch(parts.hostname or "127.0.0.1", parts.port or 9200)
-    with _noted("opensearch") as note:
+        return kind(parts.hostname or "127.0.0.1", parts.port or 9200)
+    with _noted(kind.product) as note:
         if not note.read_text():
-            note.write_text(str(OpenSearchNode(owner=_controller(), note=note).start().port))
-        return OpenSearch("127.0.0.1", int(note.read_text()))
+            note.write_text(str(node(owner=_controller(), note=note).start().port))
+        return kind("127.0.0.1", int(note.read_text()))
 
 
 @pytest.fixture
