@@ -27,7 +27,7 @@ __all__ = [
     "remove_drain", "set_paused",
 ]  # fmt: skip
 
-COUNTERS = ("delivered", "filtered", "dead", "dropped", "resent", "cut", "replayed")
+COUNTERS = ("delivered", "filtered", "dead", "dead_lost", "dropped", "resent", "cut", "replayed")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -124,7 +124,7 @@ class DrainStatus:
             on it; with several partitions the worst of theirs.
         lag_records: published, not yet acknowledged.
         lag_seconds: age of the oldest of these.
-        delivered, filtered, dead, dropped, resent, cut, replayed: see docs/drains.md.
+        delivered, filtered, dead, dead_lost, dropped, resent, cut, replayed: see docs/drains.md.
         workers: number of router workers on it now.
     """
 
@@ -136,6 +136,7 @@ class DrainStatus:
     delivered: int
     filtered: int
     dead: int
+    dead_lost: int
     dropped: int
     resent: int
     cut: int

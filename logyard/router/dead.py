@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 from logyard.batch import Selection
 from logyard.bus.dead import Letter, letter_fields
 from logyard.server import Server, keys
-from logyard.server.scripts import BURY_AGAIN
+from logyard.server.scripts import BURY, BURY_AGAIN
 
 __all__ = ["DeadLetters"]
+
+log = logging.getLogger("logyard.router")
 
 KEEP = 100_000
 """Dead letters kept for a drain and partition, about."""
@@ -32,7 +35,9 @@ class DeadLetters:
         self._link = server.link(tag)
         self._progress = keys.replayed_key(tag, drain)
         self._returning: dict[int, Letter] = {}
+        self._drain = drain
         self._stream = keys.dead_key(tag, drain)
+        self._counters = keys.drain_key(tag, drain)
         self._mask = mask
         self._writes: list[asyncio.Future[Any]] = []
 
@@ -57,8 +62,9 @@ class DeadLetters:
     async def flush(self) -> None:
         """Wait until everything is stored. Raises `ConnectionLost`, `ServerError`."""
         writes, self._writes = self._writes, []
-        for write in writes:
-            await write
+        lost = sum([await write for write in writes])
+        if lost:
+            log.error("drain %s has more than %d dead letters: the %d oldest are lost", self._drain, KEEP, lost)
 
     def expect(self, letter: Letter) -> None:
         """The letter's record is about to be sent again: refused again it stays, with the new reason, as the newest.
@@ -85,7 +91,8 @@ class DeadLetters:
         self._writes.append(self._link.call(*command))
 
     def _write(self, *fields: str | bytes) -> None:
-        self._writes.append(self._link.call_even_full("XADD", self._stream, "MAXLEN", "~", KEEP, "*", *fields))
+        command = ("EVALSHA", BURY.sha, 2, self._stream, self._counters, KEEP, *fields)
+        self._writes.append(self._link.call(*command))
 
 
 def _at(records: Sequence[Selection], position: int) -> tuple[Selection, int]:

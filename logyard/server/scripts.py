@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 __all__ = [
-    "ACKNOWLEDGE", "BURY_AGAIN", "EVEN_FULL", "JOIN", "LEASE", "PUBLISH", "REPLAYED", "SCRIPTS", "Script",
+    "ACKNOWLEDGE", "BURY", "BURY_AGAIN", "EVEN_FULL", "JOIN", "LEASE", "PUBLISH", "REPLAYED", "SCRIPTS", "Script",
 ]  # fmt: skip
 
 
@@ -95,14 +95,25 @@ return redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
 """Create a consumer group."""
 
 
+BURY = Script.of("""#!lua flags=allow-oom
+-- KEYS: dead letters, drain hash.  ARGV: letters to keep, about; the letter's fields...
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+local gone = redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+if gone > 0 then redis.call('HINCRBY', KEYS[2], 'dead_lost', gone) end
+return gone
+""")
+"""Keep a dead letter, remove the oldest when there are too many, and count those; answers how many."""
+
+
 BURY_AGAIN = Script.of("""#!lua flags=allow-oom
 -- KEYS: dead letters, progress of the replay.  ARGV: the letter's entry, its new fields...
 if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HINCRBY', KEYS[2], 'refused', 1) end
-return 1
+return 0
 """)
-"""Replace a dead letter whose record was sent again and refused again by one with the new reason."""
+"""Replace a dead letter whose record was sent again and refused again by one with the new reason; answers 0, as none is
+lost for it."""
 
 
 REPLAYED = Script.of("""#!lua flags=allow-oom
@@ -130,4 +141,4 @@ return 1
 """Note how far a replay is, and remove the dead letters that it delivered, if the lease is still held."""
 
 
-SCRIPTS = (PUBLISH, ACKNOWLEDGE, LEASE, EVEN_FULL, JOIN, BURY_AGAIN, REPLAYED)
+SCRIPTS = (PUBLISH, ACKNOWLEDGE, LEASE, EVEN_FULL, JOIN, BURY, BURY_AGAIN, REPLAYED)

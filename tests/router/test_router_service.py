@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from logyard import registry
-from logyard.bus.dead import newest_letters
+from logyard.bus.dead import count_letters, newest_letters
 from logyard.bus.drains import DrainSpec, add_drain, drain_status, remove_drain, set_paused
 from logyard.bus.groups import dict_of, join
 from logyard.drain import Limits
@@ -311,6 +311,27 @@ async def test_a_batch_that_is_too_large_is_halved_down_to_the_record_that_is(
     assert fields[b"id"] == b"app.web.0:%d" % offset
     (status,) = await drain_status(server)
     assert (status.delivered, status.dead) == (99, 1)
+
+
+async def test_dead_letters_that_are_too_many_are_counted(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination],
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    async def nothing(lines: list[bytes]) -> None:
+        raise PartialFailure("no", dict.fromkeys(range(len(lines)), "no " * 50), frozenset())
+
+    monkeypatch.setattr("logyard.router.dead.KEEP", 40)
+    destinations["a"] = Destination(behave=nothing)
+    await add(server, "a")
+    await writer.write("app.web", LINES)
+    router.start()
+    await settled(server, "a", 100)
+    (status,) = await drain_status(server, ["a"])
+    kept = await count_letters(server, "a")
+    assert (status.dead, status.dead_lost) == (100, 100 - kept)
+    assert 40 <= kept < 100
+    assert [letter.text for letter in await newest_letters(server, "a")] == LINES[100 - kept :]
+    assert any("oldest are lost" in message for message in caplog.messages)
 
 
 async def test_what_is_tried_a_third_time_still_counts_as_sent_again(

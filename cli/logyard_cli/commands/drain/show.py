@@ -73,7 +73,9 @@ async def _show(server: ServerOptions, name: str, as_json: bool) -> int:
         "lag": lag,
         "delivered": count(status.delivered),
         "filtered": count(status.filtered),
-        "dead": count(status.dead) + (f' ({count(letters)} kept: "logyard drain dead {name}")' if letters else ""),
+        "dead": count(status.dead)
+        + (f' ({count(letters)} kept: "logyard drain dead {name}")' if letters else "")
+        + (f", {count(status.dead_lost)} lost: there were too many" if status.dead_lost else ""),
         "dropped": count(status.dropped),
         "resent": count(status.resent),
         "cut": count(status.cut),

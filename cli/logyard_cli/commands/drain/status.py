@@ -21,7 +21,7 @@ __all__ = ["command", "status_fields"]
 
 _FIELDS = (
     "name", "state", "lag_records", "lag_seconds", "delivered", "filtered", "dead", "dropped", "resent", "last_error",
-    "workers", "cut", "replayed", "uri",
+    "workers", "cut", "replayed", "dead_lost", "uri",
 )  # fmt: skip
 
 
