@@ -60,7 +60,7 @@ def _writers() -> dict[str, Callable[[Selection], object]]:
         "ecs, with actions": lambda selection: ecs.documents(selection).framed(before, b"\n"),
         "nested": nested.pieces,
         "json": json.pieces,
-        "loggly": lambda selection: loggly.lined(selection) or loggly.events(selection),
+        "loggly": loggly.pieces,
         "syslog, severity and time of each": lambda selection: syslog.frames(selection, "octet"),
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import accumulate
@@ -161,24 +162,10 @@ class Batch:
         """
         block = self.block
         lines = [block[start:end] for start, end in spans]
-        some = Batch(
-            key=self.key,
-            node=self.node,
-            source=self.source,
-            time_ns=self.time_ns,
-            count=len(lines),
-            origin=self.origin,
-            first=self.first,
-            last=self.last,
-            block=self.separator.join(lines),
-            app=self.app,
-            instance=self.instance,
-            separator=self.separator,
-            cut=self.cut,
-            partial=self.partial and last,
-            entry=self.entry,
-            total=self.total,
-        )
+        some: Batch = copy(self)
+        some.count = len(lines)
+        some.partial = self.partial and last
+        some._block = self.separator.join(lines)
         some._lines = lines
         some._offsets = [self.first + start for start, _ in spans]
         return some

@@ -11,6 +11,7 @@ from logyard.batch import Selection
 from logyard.drain import Context, DrainURI
 from logyard.errors import UsageError
 from logyard.formats import make_format
+from logyard.formats.framing import one_by_one
 from logyard_drains import http_client
 from logyard_drains.http_answer import StatusCodes
 from logyard_drains.http_auth import HEADER
@@ -139,8 +140,7 @@ class _Encoder:
         count = sum(selection.count for selection in records)
         if sum(map(len, pieces)) <= config.max_bytes and count <= config.max_records:
             return [Part(pieces, count)] if count else [], 0
-        lines = b"".join(pieces)[:-1].split(b"\n")
-        return pack(lines, config.max_bytes, after=b"\n", most_records=config.max_records), 0
+        return pack(one_by_one(pieces), config.max_bytes, after=b"\n", most_records=config.max_records), 0
 
     def array(self, records: Sequence[Selection]) -> tuple[list[Part], int]:
         """JSON arrays."""

@@ -100,25 +100,19 @@ async def open(config: Config, context: Context) -> AsyncIterator[HttpDrain]:  #
 
 
 def _encoder() -> Callable[[Sequence[Selection]], tuple[list[Part], int]]:
-    from logyard.formats.lined import one_by_one
+    from logyard.formats.framing import one_by_one
     from logyard.formats.loggly import LogglyFormat
 
     written = LogglyFormat()
 
     def encode(records: Sequence[Selection]) -> tuple[list[Part], int]:
-        lined = [written.lined(selection) for selection in records]
-        pieces = [piece for found in lined if found is not None for piece in found[0]]
-        if pieces and None not in lined and sum(map(len, pieces)) <= MAX_BODY:
+        framed = [written.framed(selection) for selection in records]
+        pieces = [piece for some, _ in framed for piece in some]
+        cut = sum(shortened for _, shortened in framed)
+        if pieces and sum(map(len, pieces)) <= MAX_BODY:
             pieces[-1] = pieces[-1].removesuffix(b"\n")
-            shorter = sum(found[1] for found in lined if found is not None)
-            return [Part(pieces, sum(selection.count for selection in records))], shorter
-        events: list[bytes] = []
-        cut = 0
-        for selection, found in zip(records, lined, strict=True):
-            some, shortened = written.events(selection) if found is None else (one_by_one(found[0]), found[1])
-            events += some
-            cut += shortened
-        return pack(events, MAX_BODY), cut
+            return [Part(pieces, sum(selection.count for selection in records))], cut
+        return pack(one_by_one(pieces), MAX_BODY), cut
 
     return encode
 

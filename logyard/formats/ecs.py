@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from logyard.batch import Batch, Selection
-from logyard.derive import Level, rfc3339
+from logyard.derive import rfc3339
 from logyard.formats.lined import BySeverity, Lined, kinds_for
-from logyard.formats.moments import canonical, level_label, moments
+from logyard.formats.moments import canonical, label_of, level_label, moments
 from logyard.formats.objects import Group, divide, gather, json_strings, normalised
 from logyard.formats.splice import Columns, Documents, at, is_partial, members, offsets, origin, spliced
 from logyard.formats.told import Told, tell
@@ -47,8 +47,9 @@ class EcsFormat:
         batch = selection.batch
         middles = _Middles(batch, {})
         stamp = rfc3339(batch.time_ns).encode()
+        levels = BySeverity(lambda level: middles[label_of(level)])
         pieces = (
-            b'{"@timestamp":"', (kinds.TIME, stamp), (kinds.LEVEL, BySeverity(middles.of)), kinds.OFFSET, b'"}',
+            b'{"@timestamp":"', (kinds.TIME, stamp), (kinds.LEVEL, levels), kinds.OFFSET, b'"}',
             (kinds.MESSAGE, b',"message":'), b',"json":', kinds.LINE, b"}",
         )  # fmt: skip
         return Lined(selection, pieces, stamp, _columns)
@@ -184,10 +185,6 @@ class _Middles(dict[bytes | str | None, bytes]):
     def __init__(self, batch: Batch, marks: dict[str, Any]) -> None:
         self._log, rest = _known(batch, marks)
         self._behind = rest + b',"event":{"id":"' + origin(batch)
-
-    def of(self, level: Level | None) -> bytes:
-        """For a severity, None for no known one."""
-        return self[b"" if level is None else level.label.encode()]
 
     def __missing__(self, written: bytes | str | None) -> bytes:
         level = written if isinstance(written, bytes) else level_label(written)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from operator import add
 
-__all__ = ["cut_text", "escape_newlines", "newline_block", "octet_frames", "prefixed"]
+__all__ = ["cut_text", "escape_newlines", "newline_block", "octet_frames", "one_by_one", "prefixed"]
 
 _REMEMBERED = 4096
 """Messages up to this length have their count's text kept; longer ones are rare."""
@@ -26,6 +26,11 @@ def newline_block(records: Sequence[bytes]) -> bytes:
     if block.count(b"\n") != len(records):
         block = b"\n".join((*escape_newlines(records), b""))
     return block
+
+
+def one_by_one(pieces: Sequence[bytes]) -> list[bytes]:
+    """The records in pieces of a block, in which each is followed by a newline and holds none."""
+    return b"".join(pieces).split(b"\n")[:-1]
 
 
 def prefixed(prefix: bytes, records: Sequence[bytes], end: bytes = b"\n") -> bytes:

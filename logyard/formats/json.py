@@ -24,8 +24,9 @@ from logyard.formats.fields import (
     readable_lines,
     reserve,
 )
-from logyard.formats.lined import BySeverity, kinds_for, one_by_one, write_lines
-from logyard.formats.moments import moments
+from logyard.formats.framing import one_by_one
+from logyard.formats.lined import BySeverity, kinds_for, write_lines
+from logyard.formats.moments import label_of, moments
 from logyard.formats.objects import Group, divide, gather, json_strings
 from logyard.formats.shapes import Shape
 from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced
@@ -67,7 +68,7 @@ def _lined(selection: Selection) -> list[bytes] | None:
         return None
     batch = selection.batch
     known = members(labels_of(batch))
-    levels = BySeverity(lambda level: _middle(known, "" if level is None else level.label), known=True)
+    levels = BySeverity(lambda level: _middle(known, label_of(level)), known=True)
     around = (
         b'{"time":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), (kinds.LEVEL, levels), (kinds.MESSAGE, None),
         b',"id":"' + origin(batch), kinds.OFFSET, _behind(batch) + b",", kinds.REST, b"\n",
@@ -79,9 +80,9 @@ def _lined(selection: Selection) -> list[bytes] | None:
     return write_lines(selection, around, others, unique=True, reserved=_RESERVED)
 
 
-def _middle(known: bytes, level: str) -> bytes:
+def _middle(known: bytes, level: bytes) -> bytes:
     """What stands between a record's time and its text."""
-    return b'",' + known + (b',"level":"%b"' % level.encode() if level else b"") + b',"text":'
+    return b'",' + known + (b',"level":"%b"' % level if level else b"") + b',"text":'
 
 
 def _behind(batch: Batch) -> bytes:
@@ -122,7 +123,7 @@ def _of_group(group: Group, ids: Sequence[bytes], selection: Selection) -> list[
         return [b""] * total
     times, levels = moments(group, batch.time_ns)
     known = members(labels_of(batch))
-    middles = {level: _middle(known, level.decode()) for level in set(levels)}
+    middles = {level: _middle(known, level) for level in set(levels)}
     behind = _behind(batch)
     texts = group.messages() if group.is_object else [b""] * total
     if b"" in texts:

@@ -16,9 +16,10 @@ import orjson
 from logyard import native
 from logyard.batch import Selection
 from logyard.derive.severity import Level, level_value
+from logyard.formats.framing import one_by_one
 from logyard.formats.splice import Before, Columns, Mark, is_partial
 
-__all__ = ["BySeverity", "Lined", "kinds_for", "one_by_one", "write_lines"]
+__all__ = ["BySeverity", "Lined", "kinds_for", "write_lines"]
 
 _TOGETHER = 64 * 1024
 _LATEST_NS = 1 << 62
@@ -103,11 +104,6 @@ def write_lines(
     some = batch.excerpt([(start, end) for _, start, end in left], last=last)
     made = iter(others(Selection(some)))
     return _together([next(made) if type(part) is tuple else part for part in parts])
-
-
-def one_by_one(parts: Sequence[bytes]) -> list[bytes]:
-    """The documents in parts, each of which ends with a newline."""
-    return b"".join(parts).split(b"\n")[:-1]
 
 
 def _together(parts: Sequence[bytes]) -> list[bytes]:

@@ -12,9 +12,9 @@ from logyard.batch import Batch, Selection
 from logyard.derive.stamp import rfc3339
 from logyard.derive.time import time_value
 from logyard.formats.fields import as_object, labels_of
-from logyard.formats.framing import cut_text
-from logyard.formats.lined import BySeverity, kinds_for, one_by_one, write_lines
-from logyard.formats.moments import moments
+from logyard.formats.framing import cut_text, one_by_one
+from logyard.formats.lined import BySeverity, kinds_for, write_lines
+from logyard.formats.moments import label_of, moments
 from logyard.formats.objects import Group, divide, gather, json_strings
 from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced
 
@@ -43,16 +43,24 @@ class LogglyFormat:
 
         A JSON object that is too long becomes a message, since what is left of it is no object.
         """
-        lined = self.lined(selection)
-        return self._any(selection) if lined is None else (one_by_one(lined[0]), lined[1])
+        written = self._lined(selection)
+        return self._any(selection) if written is None else (one_by_one(written[0]), written[1])
 
-    def lined(self, selection: Selection) -> tuple[list[bytes], int] | None:
-        """As `events`, a newline behind each and not one by one, where most can be written so; None elsewhere."""
+    def framed(self, selection: Selection) -> tuple[list[bytes], int]:
+        """As `events`, a newline behind each, in pieces of whole events."""
+        written = self._lined(selection)
+        if written is not None:
+            return written
+        events, cut = self._any(selection)
+        return [b"\n".join((*events, b""))] if events else [], cut
+
+    def _lined(self, selection: Selection) -> tuple[list[bytes], int] | None:
+        """As `framed`, where most records are copied as they are; None elsewhere."""
         if (kinds := kinds_for(selection)) is None:
             return None
         batch = selection.batch
         known, end = b',"logyard":{' + members(_known(batch)), b',"id":"' + origin(batch)
-        levels = BySeverity(lambda level: (known if level is None else known + _level(level.label.encode())) + end)
+        levels = BySeverity(lambda level: _told(known, label_of(level)) + end)
         around = (
             b'{"timestamp":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), b'"', (kinds.LEVEL, levels),
             kinds.OFFSET, b'"},', kinds.BODY, b"\n",
@@ -87,11 +95,11 @@ class LogglyFormat:
 
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`."""
-        return b"\n".join((*self.encode(selection), b""))
+        return b"".join(self.pieces(selection))
 
     def pieces(self, selection: Selection) -> list[bytes]:
         """As `logyard.formats.Format`."""
-        return [self.block(selection)]
+        return self.framed(selection)[0]
 
 
 def _events(selection: Selection, marks: dict[str, Any]) -> list[bytes]:
@@ -106,8 +114,9 @@ def _events(selection: Selection, marks: dict[str, Any]) -> list[bytes]:
     )
 
 
-def _level(label: bytes) -> bytes:
-    return b',"level":"%b"' % label
+def _told(known: bytes, level: bytes) -> bytes:
+    """What is known of all records, and a record's severity if it tells one."""
+    return known + b',"level":"%b"' % level if level else known
 
 
 def _of_group(group: Group, ids: Sequence[bytes], batch: Batch, known: bytes) -> list[bytes]:
@@ -115,7 +124,7 @@ def _of_group(group: Group, ids: Sequence[bytes], batch: Batch, known: bytes) ->
     total = len(group.lines)
     plain = b',"logyard":{' + known
     end = b',"id":"' + origin(batch)
-    by_level = {level: (plain + _level(level) if level else plain) + end for level in set(levels)}
+    by_level = {level: _told(plain, level) + end for level in set(levels)}
     middles = list(map(by_level.__getitem__, levels))
     if not group.is_object:
         texts = json_strings([line.decode() for line in group.lines])

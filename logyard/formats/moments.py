@@ -15,7 +15,7 @@ from logyard.derive.timestamps import iso_second, plausible
 from logyard.formats.objects import Group
 from logyard.formats.shapes import Shape
 
-__all__ = ["canonical", "level_label", "moments"]
+__all__ = ["canonical", "label_of", "level_label", "moments"]
 
 _LABELS: dict[int | None, bytes] = {None: b""} | {level: level.label.encode() for level in Level}
 _WHOLE = len("2026-11-22T09:30:00Z")
@@ -72,6 +72,11 @@ def canonical(times: Sequence[str], observed_ns: int) -> list[bytes] | None:
         found[place] = _shortest(found[place])
         at = text.find(b"000Z\n", at + 5)
     return found
+
+
+def label_of(level: int | None) -> bytes:
+    """The name of a severity, "" for none."""
+    return _LABELS[level]
 
 
 def level_label(value: object) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from logyard.batch import Batch, Selection
 from logyard.derive import rfc3339
 from logyard.formats.fields import labels_of
-from logyard.formats.framing import prefixed
+from logyard.formats.framing import one_by_one, prefixed
 from logyard.formats.lined import kinds_for, write_lines
 from logyard.formats.objects import gather, json_strings, only_objects, plain_objects
 from logyard.formats.splice import is_partial, members, spliced
@@ -26,7 +26,7 @@ class NestedFormat:
 
     def encode(self, selection: Selection) -> list[bytes]:
         """As `logyard.formats.Format`."""
-        return self.block(selection).split(b"\n")[:-1]
+        return one_by_one(self.pieces(selection))
 
     def block(self, selection: Selection) -> bytes:
         """As `logyard.formats.Format`."""

@@ -31,7 +31,6 @@ struct piece {
     enum kind kind;
     const char *text; /* LITERAL; what stands before a MESSAGE; what stands for a TIME or SYSLOG_TIME that is not told */
     size_t size;
-    PyObject *mapping; /* LEVEL, BY_TIME */
 };
 
 #define PIECES 24
@@ -40,7 +39,8 @@ struct plan {
     struct piece pieces[PIECES];
     int count;
     size_t literal; /* bytes of all LITERAL pieces */
-    int time, syslog_time, level, message, body, rest, by_time; /* which of them there are */
+    int time, syslog_time, level, message, body, rest; /* which of them there are */
+    PyObject *levels, *by_time; /* the mappings of LEVEL and BY_TIME */
     int text; /* where there is no message, the line itself stands for it */
     size_t by_time_width;
     int whole;  /* a line has to be one whole object; else its beginning is enough when that tells all that is needed */
@@ -513,6 +513,14 @@ struct told {
     int time_leads, level_leads; /* they stand before the first array or object */
 };
 
+/* Remembers what a name tells; 0 when that is not sure, as another one told it before. */
+static int tell(const struct plan *plan, struct span *kept, int *kept_leads, struct span found, int leading) {
+    if (kept->at != NULL) return !plan->whole && *kept_leads;
+    *kept = found;
+    *kept_leads = leading;
+    return 1;
+}
+
 static enum verdict read_line(struct state *s, struct record *r, struct told *t) {
     const struct plan *plan = s->plan;
     const byte *p = r->line.at, *end = p + r->line.size;
@@ -620,25 +628,13 @@ value:
             struct span found = {start, (size_t)(p - start)};
             switch (role) {
             case IS_TIME:
-                if (!plan->time || is_null) break;
-                if (t->time.at != NULL) {
-                    if (plan->whole || !t->time_leads) return LEAVE;
-                    break;
-                }
-                t->time = found;
-                t->time_leads = leading;
+                if (plan->time && !is_null && !tell(plan, &t->time, &t->time_leads, found, leading)) return LEAVE;
                 break;
             case IS_LEVEL:
-            case IS_LOG:
-                if (!plan->level || is_null) break;
-                if (role == IS_LOG && plan->whole) return LEAVE;
-                if (role == IS_LOG) break; /* of a leading member that is no object nothing is told */
-                if (t->level.at != NULL) {
-                    if (plan->whole || !t->level_leads) return LEAVE;
-                    break;
-                }
-                t->level = found;
-                t->level_leads = leading;
+                if (plan->level && !is_null && !tell(plan, &t->level, &t->level_leads, found, leading)) return LEAVE;
+                break;
+            case IS_LOG: /* of a leading member that is no object nothing is told */
+                if (plan->level && !is_null && plan->whole) return LEAVE;
                 break;
             default:
                 if (!plan->message) break;
@@ -732,11 +728,8 @@ static int prepare(struct state *s, struct record *r, int64_t offset) {
     if (plan->level) {
         struct span text = t.level.at == NULL ? (struct span){(const byte *)"", 0} : t.level;
         if (text.size > 64) return 0;
-        for (int i = 0; i < plan->count; i++)
-            if (plan->pieces[i].kind == LEVEL) {
-                int found = look_up(s, s->levels, &s->levels_count, plan->pieces[i].mapping, text, &r->middle);
-                if (found <= 0) return found;
-            }
+        int found = look_up(s, s->levels, &s->levels_count, plan->levels, text, &r->middle);
+        if (found <= 0) return found;
     }
     r->message = (struct span){NULL, 0};
     if (plan->message) {
@@ -770,7 +763,7 @@ static int prepare(struct state *s, struct record *r, int64_t offset) {
         case BY_TIME: {
             struct span stamp = {(const byte *)r->stamp, plan->by_time_width};
             if (!r->stamp_size) stamp.at = (const byte *)piece->text;
-            int found = look_up(s, s->times, &s->times_count, piece->mapping, stamp, &r->by_time);
+            int found = look_up(s, s->times, &s->times_count, plan->by_time, stamp, &r->by_time);
             if (found <= 0) return found;
             r->size += r->by_time.size;
         }
@@ -841,7 +834,7 @@ static int read_piece(struct plan *plan, PyObject *given) {
         return -1;
     }
     struct piece *piece = &plan->pieces[plan->count++];
-    *piece = (struct piece){LITERAL, "", 0, NULL};
+    *piece = (struct piece){LITERAL, "", 0};
     if (PyBytes_Check(given)) {
         piece->text = PyBytes_AsString(given);
         piece->size = (size_t)PyBytes_Size(given);
@@ -849,7 +842,7 @@ static int read_piece(struct plan *plan, PyObject *given) {
         return 0;
     }
     int kind = 0;
-    PyObject *first = NULL, *second = NULL;
+    PyObject *first = NULL, *second = NULL, **mapping = NULL;
     if (PyLong_Check(given)) {
         kind = (int)PyLong_AsLong(given);
     } else if (!PyTuple_Check(given) || !PyArg_ParseTuple(given, "iO|O", &kind, &first, &second)) {
@@ -880,21 +873,26 @@ static int read_piece(struct plan *plan, PyObject *given) {
     case MESSAGE: plan->message = 1; break;
     case LEVEL:
         plan->level = 1;
-        piece->mapping = first;
+        mapping = &plan->levels;
         break;
     case BY_TIME:
-        plan->time = plan->by_time = 1;
-        piece->mapping = first;
+        plan->time = 1;
+        mapping = &plan->by_time;
         plan->by_time_width = piece->size; /* of as much of a time as its text has */
         break;
     default:
         PyErr_Format(PyExc_ValueError, "there is no piece %d", kind);
         return -1;
     }
-    if ((kind == LEVEL || kind == BY_TIME) && piece->mapping == NULL) {
+    if (mapping != NULL && first == NULL) {
         PyErr_SetString(PyExc_TypeError, "a piece lacks its mapping");
         return -1;
     }
+    if (mapping != NULL && *mapping != NULL) {
+        PyErr_SetString(PyExc_ValueError, "severity and beginning of the time are looked up in one mapping each");
+        return -1;
+    }
+    if (mapping != NULL) *mapping = first;
     if (plan->by_time && (plan->syslog_time || plan->by_time_width > 19)) {
         PyErr_SetString(PyExc_ValueError, "times of 19 characters at most, and not of syslog, can be looked up");
         return -1;

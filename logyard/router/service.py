@@ -207,7 +207,7 @@ class _Session:
         self._drains = await get_drains(self._server)
         self._replays = await replay_requests(self._server, self._drains)
         for tag in self._server.tags:
-            if await self._server.call(tag, "SCARD", keys.streams_key(tag)) != len(self._streams[tag]):
+            if await self._has_others(tag):
                 members = await self._server.call(tag, "SMEMBERS", keys.streams_key(tag))
                 self._streams[tag] = sorted(key.decode() for key in members)
 
@@ -217,8 +217,13 @@ class _Session:
         while True:
             await asyncio.sleep(every)
             for tag in self._server.tags:
-                if await self._server.call(tag, "SCARD", keys.streams_key(tag)) != len(self._streams[tag]):
+                if await self._has_others(tag):
                     self._changed.set()
+
+    async def _has_others(self, tag: str) -> bool:
+        """Whether the partition has other streams than those that were seen last."""
+        found: int = await self._server.call(tag, "SCARD", keys.streams_key(tag))
+        return found != len(self._streams[tag])
 
     async def _renew(self) -> None:
         """Tell that this router lives, count those that do, and keep the leases."""

@@ -259,7 +259,18 @@ def test_wrong_positions_are_refused(positions: Any) -> None:
 
 @pytest.mark.parametrize(
     "pieces",
-    [(99,), (None,), ((1,),), (("x", b""),), ("LEVEL",), ("TIME",), (b"",) * 25, (("BY_TIME", {}, b"x" * 20),)],
+    [
+        (99,),
+        (None,),
+        ((1,),),
+        (("x", b""),),
+        ("LEVEL",),
+        ("TIME",),
+        (b"",) * 25,
+        (("BY_TIME", {}, b"x" * 20),),
+        (("LEVEL", {}),) * 2,
+        (("BY_TIME", {}, b"20"),) * 2,
+    ],
 )
 def test_wrong_pieces_are_refused(pieces: tuple[Any, ...]) -> None:
     kinds = native.module
