@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -32,6 +33,8 @@ _SECRET_NAME = re.compile(
 _REFERENCE_ONLY = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]*(?: |%20|\+))?\$\{(?:env|file):[^}]+\}")
 """A reference, perhaps behind the word that says what kind of credential it is: ``Bearer ${env:TOKEN}``."""
 _HELD = re.compile("\0(\\d+)\0")
+_KEY_LENGTH = 16
+"""Letters and digits that a part of a path has at least when it is taken for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +246,9 @@ class DrainModule(Protocol):
 def mask_uri(text: str, params: Mapping[str, str] | None = None) -> str:
     """``text`` with everything secret in it replaced by ``****``, and ``params`` added to its query.
 
-    Secret are a password, a user name that stands alone (Loggly's token), header lines, and parameters whose name
-    says so. References to secrets (``${env:NAME}``, ``${file:PATH}``) are shown as they are.
+    Secret are a password, a user name that stands alone (Loggly's token), header lines, parameters whose name says so,
+    and what looks like a key between the slashes of a path on a server (as in addresses of web hooks). References to
+    secrets (``${env:NAME}``, ``${file:PATH}``) are shown as they are.
     """
     # The marks in a reference to a file must not be taken for those that divide the address.
     references: list[str] = []
@@ -270,6 +274,8 @@ def mask_uri(text: str, params: Mapping[str, str] | None = None) -> str:
         slash = path = mark = query = ""
     if at:
         user = f"{name}:{_mask(show(password))}" if colon else _mask(show(name))
+    if host:
+        path = "/".join("****" if _is_like_a_key(part) else part for part in path.split("/"))
     shown = [_mask_parameter(show(part)) for part in query.split("&")] if query else []
     shown += [_masked_pair(param, value) for param, value in (params or {}).items()]
     return show(f"{scheme}{sep}{user}{at}{host}{slash}{path}{mark or '?' * bool(shown)}") + "&".join(shown)
@@ -279,6 +285,7 @@ def secret_parts(uri: DrainURI) -> list[str]:
     """What `mask_uri` would hide of an address, and the texts of its parameters that hold secrets, in plain."""
     parts = [uri.password] if uri.password is not None else [uri.user]
     parts += [value for name, value in uri.params.items() if _SECRET_NAME.search(name)]
+    parts += [part for part in uri.path.split("/") if uri.host and _is_like_a_key(part)]
     # Of "Bearer abc" the second word is the secret.
     return [word for part in parts if part for word in {part, part.rpartition(" ")[2]} if word]
 
@@ -286,6 +293,19 @@ def secret_parts(uri: DrainURI) -> list[str]:
 def _odd_port(authority: str) -> bool:
     _, colon, port = authority.rpartition(":")
     return bool(colon) and not port.isdecimal() and not authority.endswith("]") and "\0" not in port
+
+
+def _is_like_a_key(text: str) -> bool:
+    """Whether nobody would choose such a name: capitals, small letters and digits change places all the time."""
+    if "\0" in text:
+        return False
+    kinds = [
+        "digit" if sign.isdigit() else "capital" if sign.isupper() else "small"
+        for sign in unquote(text)
+        if sign.isalnum()
+    ]
+    changes = sum(kind != following for kind, following in pairwise(kinds))
+    return len(kinds) >= _KEY_LENGTH and 5 * changes >= len(kinds)
 
 
 def _mask(value: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from logyard.drain import DrainURI, mask_uri
+from logyard.drain import DrainURI, mask_uri, secret_parts
 from logyard.errors import UsageError
 
 
@@ -108,6 +108,31 @@ def test_bounds_and_choices_are_told() -> None:
         ("http://h/?header.A=Bearer%20${env:Y}&%74oken=hunter2", "http://h/?header.A=Bearer%20${env:Y}&%74oken=****"),
         ("elasticsearch://h:9200,g:9200/x", "elasticsearch://h:9200,g:9200/x"),
         ("http://h/users/@me", "http://h/users/@me"),
+        # keys in paths, made up in the manner of Slack, Datadog, Sumo Logic, Discord, Teams and a store of secrets
+        (
+            "https://h/services/T02AB3CDE/B04F5GH67JK/x9Kq2LmZ7vWbT4nRcY8sHd1P",
+            "https://h/services/T02AB3CDE/B04F5GH67JK/****",
+        ),
+        ("https://h/v1/input/9f86d081884c7d659a2feaa0c55ad015?x=1", "https://h/v1/input/****?x=1"),
+        (
+            "https://h/receiver/v1/http/ZaVnC4dhaV3k9TzQ0sLmXbYw-_7RfE2uHj8NpGcB1oKdIv5A%3D%3D",
+            "https://h/receiver/v1/http/****",
+        ),
+        ("https://h/api/webhooks/815162342/kX9_bTq-4LmZ7vWbT4nRcY8sHd1Pw", "https://h/api/webhooks/815162342/****"),
+        ("https://h/1b4e28ba-2fa1-11d2-883f-0016d3cca427/in", "https://h/****/in"),
+        ("https://h/in/7Q3ZK2LMB6XW4TNR", "https://h/in/****"),
+        # names in paths
+        (
+            "http://h/logs-web-production-2026.11.29-eu-west-1/_bulk",
+            "http://h/logs-web-production-2026.11.29-eu-west-1/_bulk",
+        ),
+        (
+            "http://h/api/v1/IncomingWebhook/815162342108990815/x",
+            "http://h/api/v1/IncomingWebhook/815162342108990815/x",
+        ),
+        ("http://h/services/collector/event/1.0", "http://h/services/collector/event/1.0"),
+        ("http://h/in/${env:HOOK}/x", "http://h/in/${env:HOOK}/x"),
+        ("file:///srv/9f86d081884c7d659a2feaa0c55ad015/x.log", "file:///srv/9f86d081884c7d659a2feaa0c55ad015/x.log"),
     ],
 )
 def test_secrets_are_masked(text: str, shown: str) -> None:
@@ -119,6 +144,12 @@ def test_parameters_are_masked_one_by_one() -> None:
     shown = "http://h/x?password=****&header.A=****&header.B=Bearer ${env:T}&format=a&b"
     assert mask_uri("http://h/x", params) == shown
     assert mask_uri("http://h/x?y=1", {"token": "t"}) == "http://h/x?y=1&token=****"
+
+
+def test_what_is_masked_of_an_address_is_known_as_a_secret_elsewhere() -> None:
+    uri = DrainURI.parse("https://u:hun%20ter2@h/in/9f86d081884c7d659a2feaa0c55ad015%3D?bearer=hunter3&tag=web")
+    assert set(secret_parts(uri)) == {"hun ter2", "ter2", "hunter3", "9f86d081884c7d659a2feaa0c55ad015="}
+    assert secret_parts(DrainURI.parse("file:///srv/9f86d081884c7d659a2feaa0c55ad015/x")) == []
 
 
 def test_errors_and_representations_hold_no_secret() -> None:
