@@ -48,7 +48,7 @@ clean:
 
 # The stamps are older than pyproject.toml when it changed: install again what it asks for. What is written in C is
 # compiled where there is a compiler.
-$(VENV)/.runtime: pyproject.toml $(wildcard logyard/native/lines.c logyard/native/build.py)
+$(VENV)/.runtime: pyproject.toml $(wildcard logyard/native/*.[ch] logyard/native/build.py)
 	@test -n "$(PYTHON)" || { echo "logyard needs Python 3.11 or newer and none was found;" \
 		"install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments;" \

@@ -28,7 +28,16 @@ from typing import cast
 from logyard.derive.heads import TEXT_WINDOW, Capture, read_heads
 from logyard.derive.members import members, quoted
 
-__all__ = ["LEVEL_NAMES", "Level", "level_in_members", "level_in_text", "level_of", "level_value", "levels"]
+__all__ = [
+    "LEVEL_NAMES",
+    "WORD_LEVELS",
+    "Level",
+    "level_in_members",
+    "level_in_text",
+    "level_of",
+    "level_value",
+    "levels",
+]
 
 
 class Level(IntEnum):
@@ -80,11 +89,12 @@ _LETTERS = {
 }  # fmt: skip
 _TENS = (Level.TRACE, Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR, Level.CRITICAL)
 
-_WORD_LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
+WORD_LEVELS = {word: level for level, words in _WORDS.items() for word in words.split()}
+"""The names of severities, in small letters."""
 _NUMBER_LEVELS = {number: Level(number) for number in range(8)} | {
     number: _TENS[number // 10 - 1] for number in range(10, 70)
 }
-_TEXT_LEVELS = _WORD_LEVELS | _LETTERS | {str(number): level for number, level in _NUMBER_LEVELS.items()}
+_TEXT_LEVELS = WORD_LEVELS | _LETTERS | {str(number): level for number, level in _NUMBER_LEVELS.items()}
 _WRITTEN_LEVELS = {
     form.encode(): level for text, level in _TEXT_LEVELS.items() for form in (text, text.upper(), text.capitalize())
 }
@@ -116,7 +126,7 @@ _PAIRS = tuple(
 
 # What can be no part of a mark, and then a mark. No mark begins with a capital that no other follows, with a
 # bracket without a name in it, with "=" not behind level, lvl or severity, or with ":" not behind a letter.
-_NAMES = rb"(?i:" + b"|".join(sorted((word.encode() for word in _WORD_LEVELS), reverse=True)) + rb")"
+_NAMES = rb"(?i:" + b"|".join(sorted((word.encode() for word in WORD_LEVELS), reverse=True)) + rb")"
 _HEAD = re.compile(
     rb"[^A-Z\[=:]*+(?:(?:[A-Z](?![A-Z])|(?<![ly])=|(?<![A-Za-z]):|\[(?!\s?(?:[\w.]{1,32}:)?" + _NAMES + rb"\s?\]))"
     rb"[^A-Z\[=:]*+)*+"

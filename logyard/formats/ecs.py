@@ -48,11 +48,10 @@ class EcsFormat:
         middles = _Middles(batch, {})
         stamp = rfc3339(batch.time_ns).encode()
         levels = BySeverity(lambda level: middles[label_of(level)])
-        pieces = (
-            b'{"@timestamp":"', (kinds.TIME, stamp), (kinds.LEVEL, levels), kinds.OFFSET, b'"}',
-            (kinds.MESSAGE, b',"message":'), b',"json":', kinds.LINE, b"}",
-        )  # fmt: skip
-        return Lined(selection, pieces, stamp, _columns)
+        first = (b'{"@timestamp":"', (kinds.TIME, stamp), (kinds.LEVEL, levels), kinds.OFFSET, b'"}')
+        pieces = (*first, (kinds.MESSAGE, b',"message":'), b',"json":', kinds.LINE, b"}")
+        texts = (*first, b',"message":', (kinds.MESSAGE, None), b"}")
+        return Lined(selection, pieces, texts, stamp, _columns)
 
     def encode(self, selection: Selection, normalise: bool = False) -> list[bytes]:
         """`documents`, written."""

@@ -63,21 +63,22 @@ class JsonFormat:
 
 
 def _lined(selection: Selection) -> list[bytes] | None:
-    """The documents, a newline behind each, where most records are copied as they are; None where none is."""
+    """The documents, a newline behind each, where most records are usual ones; None where none is."""
     if (kinds := kinds_for(selection)) is None:
         return None
     batch = selection.batch
     known = members(labels_of(batch))
     levels = BySeverity(lambda level: _middle(known, label_of(level)), known=True)
-    around = (
+    first = (
         b'{"time":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), (kinds.LEVEL, levels), (kinds.MESSAGE, None),
-        b',"id":"' + origin(batch), kinds.OFFSET, _behind(batch) + b",", kinds.REST, b"\n",
+        b',"id":"' + origin(batch), kinds.OFFSET, _behind(batch),
     )  # fmt: skip
 
     def others(left: Selection) -> list[bytes]:
         return [document + b"\n" for document in _documents(left)]
 
-    return write_lines(selection, around, others, unique=True, reserved=_RESERVED)
+    around, texts = (*first, b",", kinds.REST, b"\n"), (*first, b"}\n")
+    return write_lines(selection, around, texts, others, unique=True, reserved=_RESERVED)
 
 
 def _middle(known: bytes, level: bytes) -> bytes:

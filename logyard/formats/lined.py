@@ -1,4 +1,4 @@
-"""Documents written around lines as they are, by the part of logyard that is in C (`logyard.native`).
+"""Documents written around lines, by the part of logyard that is in C (`logyard.native`).
 
 It takes the records of which all is sure, which are nearly all that programs write; the others it leaves to those who
 know every case. Where that part was not built, or a batch is not made of lines, everything is left to them.
@@ -60,6 +60,7 @@ def kinds_for(selection: Selection) -> ModuleType | None:
 def write_lines(
     selection: Selection,
     pieces: tuple[Any, ...],
+    texts: tuple[Any, ...],
     others: Callable[[Selection], Sequence[bytes]],
     **how: Any,
 ) -> list[bytes] | None:
@@ -67,7 +68,7 @@ def write_lines(
 
     Args:
         selection: records for which there are `kinds_for`; one that was cut off by the end of its file is left.
-        pieces, how: as ``logyard.native.lines.write`` takes them.
+        pieces, texts, how: as ``logyard.native.lines.write`` takes them.
         others: makes the documents of records that are left.
 
     Returns:
@@ -87,6 +88,7 @@ def write_lines(
             selection.positions,
             pieces,
             leave_last=is_partial(selection),
+            texts=texts,
             **how,
         )
     except ValueError:
@@ -124,13 +126,15 @@ class Lined:
 
     Attributes:
         selection: the records, for which there are `kinds_for`.
-        pieces: what a document is made of.
+        pieces: what the document of an object is made of.
+        texts: that of a line of text.
         stamp: the time of records that tell none.
         others: documents for records that are left.
     """
 
     selection: Selection
     pieces: tuple[Any, ...]
+    texts: tuple[Any, ...]
     stamp: bytes
     others: Callable[[Selection], Columns]
 
@@ -140,8 +144,13 @@ class Lined:
 
     def framed(self, before: Sequence[Before], behind: bytes) -> list[bytes]:
         """As `Documents`."""
-        pieces = (*map(self._piece, before), *self.pieces, behind)
-        written = write_lines(self.selection, pieces, lambda left: self.others(left).each(before, behind))
+        first = tuple(map(self._piece, before))
+        written = write_lines(
+            self.selection,
+            (*first, *self.pieces, behind),
+            (*first, *self.texts, behind),
+            lambda left: self.others(left).each(before, behind),
+        )
         return self.others(self.selection).framed(before, behind) if written is None else written
 
     def _piece(self, piece: Before) -> Any:

@@ -55,16 +55,15 @@ class LogglyFormat:
         return [b"\n".join((*events, b""))] if events else [], cut
 
     def _lined(self, selection: Selection) -> tuple[list[bytes], int] | None:
-        """As `framed`, where most records are copied as they are; None elsewhere."""
+        """As `framed`, where most records are usual ones; None elsewhere."""
         if (kinds := kinds_for(selection)) is None:
             return None
         batch = selection.batch
         known, end = b',"logyard":{' + members(_known(batch)), b',"id":"' + origin(batch)
         levels = BySeverity(lambda level: _told(known, label_of(level)) + end)
-        around = (
-            b'{"timestamp":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), b'"', (kinds.LEVEL, levels),
-            kinds.OFFSET, b'"},', kinds.BODY, b"\n",
-        )  # fmt: skip
+        stamp = (b'{"timestamp":"', (kinds.TIME, rfc3339(batch.time_ns).encode()), b'"')
+        around = (*stamp, (kinds.LEVEL, levels), kinds.OFFSET, b'"},', kinds.BODY, b"\n")
+        texts = (*stamp, b',"message":', (kinds.MESSAGE, None), (kinds.LEVEL, levels), kinds.OFFSET, b'"}}\n')
         cut = 0
 
         def others(left: Selection) -> list[bytes]:
@@ -73,7 +72,7 @@ class LogglyFormat:
             return [event + b"\n" for event in events]
 
         written = write_lines(
-            selection, around, others, unique=True, reserved=_RESERVED, limit=self._limit + len(b"\n")
+            selection, around, texts, others, unique=True, reserved=_RESERVED, limit=self._limit + len(b"\n")
         )
         return None if written is None else (written, cut)
 

@@ -39,7 +39,10 @@ class NestedFormat:
         known = b"{" + members(_known(selection.batch))
         if (kinds := kinds_for(selection)) is not None:
             around = (known + b',"json":', kinds.LINE, b"}\n")
-            written = write_lines(selection, around, lambda left: spliced(left.count, known, _records(left), b"}\n"))
+            texts = (known + b',"text":', (kinds.MESSAGE, None), b"}\n")
+            written = write_lines(
+                selection, around, texts, lambda left: spliced(left.count, known, _records(left), b"}\n")
+            )
             if written is not None:
                 return written
         if not is_partial(selection) and (lines := only_objects(selection)) is not None:

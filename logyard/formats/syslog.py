@@ -149,7 +149,7 @@ class SyslogFormat:
         return newline_block(list(map(add, heads, texts)))
 
     def _lined(self, selection: Selection, framing: Literal["octet", "lf"]) -> list[bytes] | None:
-        """As `frames`, where most records are objects that tell time or severity; None elsewhere."""
+        """As `frames`, where most records tell time and severity in usual ways, or do not; None elsewhere."""
         kinds = kinds_for(selection)
         if kinds is None or self.rfc != 5424 or self._sd_json or self._msg_format is not None:
             return None
@@ -171,7 +171,7 @@ class SyslogFormat:
             rest = rest.replace(end, b"\\n")
         pieces = (priority, stamp, rest, kinds.LINE, end)
         return write_lines(
-            selection, pieces, partial(self._one_by_one, framing), whole=False, octets=framing == "octet",
+            selection, pieces, pieces, partial(self._one_by_one, framing), whole=False, octets=framing == "octet",
             limit=self._max_size + len(end) if self._max_size else 0,
         )  # fmt: skip
 

@@ -1,8 +1,8 @@
 /*
  * Documents around the lines of a block, written without a Python object for a record.
  *
- * `write` reads each line once, strictly, as RFC 8259 has it, and takes it only when everything that a document needs
- * of it is sure. Whatever is unusual (a name that occurs twice, a time written in a rare way, deep nesting, what is no
+ * `write` reads each line once, objects strictly, as RFC 8259 has it, and takes it only when everything that a document
+ * needs of it is sure. Whatever is unusual (a name that occurs twice, a time written in a rare way, deep nesting, broken
  * JSON) is left to the caller, who has slower ways that know all cases. So nothing here decides what a record means
  * differently than they do: tests hold both against each other.
  *
@@ -21,7 +21,8 @@
 #include <emmintrin.h>
 #endif
 
-typedef unsigned char byte;
+#include "text.h"
+#include "times.h"
 
 /* ---- what documents are made of ---- */
 
@@ -41,7 +42,7 @@ struct plan {
     size_t literal; /* bytes of all LITERAL pieces */
     int time, syslog_time, level, message, body, rest; /* which of them there are */
     PyObject *levels, *by_time; /* the mappings of LEVEL and BY_TIME */
-    int text; /* where there is no message, the line itself stands for it */
+    int string; /* where there is no message, the line itself stands for it */
     size_t by_time_width;
     int whole;  /* a line has to be one whole object; else its beginning is enough when that tells all that is needed */
     int unique; /* no name may occur twice, numbers have to survive being read, reserved names are left */
@@ -83,12 +84,8 @@ struct reserved {
 
 #define STAMP 32 /* 2026-11-22T09:30:00.123456789Z has 30 */
 
-struct span {
-    const byte *at;
-    size_t size;
-};
-
 struct record {
+    const struct plan *plan;
     struct span line;
     const byte *rest; /* up to the end of the line */
     struct span message, middle, by_time;
@@ -131,26 +128,30 @@ static const byte *character(const byte *p) {
 #undef TAIL
 }
 
+/* The next byte from p on that does not stand for itself in a string: a quote, a backslash, a control character, and
+   what is no ASCII. There is one at or before the end of the block. */
+static inline __attribute__((always_inline)) const byte *plain_end(const byte *p, const byte *block_end) {
+#ifdef __SSE2__
+    while (block_end - p >= 16) {
+        __m128i some = _mm_loadu_si128((const __m128i *)p);
+        /* As signed numbers, what is no ASCII is below the control characters. */
+        __m128i stops = _mm_or_si128(
+            _mm_cmplt_epi8(some, _mm_set1_epi8(0x20)),
+            _mm_or_si128(_mm_cmpeq_epi8(some, _mm_set1_epi8('"')), _mm_cmpeq_epi8(some, _mm_set1_epi8('\\'))));
+        int mask = _mm_movemask_epi8(stops);
+        if (mask) return p + __builtin_ctz((unsigned)mask);
+        p += 16;
+    }
+#endif
+    while (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') p++;
+    return p;
+}
+
 /* The quote that ends the string whose text begins at p, or NULL; escaped: whether there is a backslash in it. */
 static inline __attribute__((always_inline)) const byte *string_end(const byte *p, const byte *block_end, int *escaped) {
     *escaped = 0;
     for (;;) {
-#ifdef __SSE2__
-        while (block_end - p >= 16) {
-            __m128i some = _mm_loadu_si128((const __m128i *)p);
-            /* As signed numbers, what is no ASCII is below the control characters. */
-            __m128i stops = _mm_or_si128(
-                _mm_cmplt_epi8(some, _mm_set1_epi8(0x20)),
-                _mm_or_si128(_mm_cmpeq_epi8(some, _mm_set1_epi8('"')), _mm_cmpeq_epi8(some, _mm_set1_epi8('\\'))));
-            int mask = _mm_movemask_epi8(stops);
-            if (mask) {
-                p += __builtin_ctz((unsigned)mask);
-                break;
-            }
-            p += 16;
-        }
-#endif
-        while (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') p++;
+        p = plain_end(p, block_end);
         if (*p == '"') return p;
         if (*p == '\\') {
             *escaped = 1;
@@ -184,8 +185,6 @@ static inline __attribute__((always_inline)) const byte *string_end(const byte *
 
 /* ---- numbers ---- */
 
-static int is_digit(byte c) { return c >= '0' && c <= '9'; }
-
 /* Behind the number at p, or NULL. plain: whether it surely is a finite one, or a whole one of 64 bits. */
 static const byte *number_end(const byte *p, int *plain) {
     if (*p == '-') p++;
@@ -212,139 +211,6 @@ static const byte *number_end(const byte *p, int *plain) {
 
 /* ---- times ---- */
 
-#define SECOND 1000000000LL
-#define DAY 86400LL
-static const int64_t TENS[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, SECOND};
-
-/* Days since 1970 of a date in the Gregorian calendar (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
-static int64_t days_of(int64_t year, unsigned month, unsigned day) {
-    year -= month <= 2;
-    int64_t era = year / 400;
-    unsigned of_era = (unsigned)(year - era * 400);
-    unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return era * 146097 + (int64_t)(of_era * 365 + of_era / 4 - of_era / 100 + of_year) - 719468;
-}
-
-static void date_of(int64_t days, int *year, unsigned *month, unsigned *day) {
-    days += 719468;
-    int64_t era = days / 146097;
-    unsigned of_era = (unsigned)(days - era * 146097);
-    unsigned years = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    unsigned of_year = of_era - (365 * years + years / 4 - years / 100);
-    unsigned mp = (5 * of_year + 2) / 153;
-    *day = of_year - (153 * mp + 2) / 5 + 1;
-    *month = mp < 10 ? mp + 3 : mp - 9;
-    *year = (int)(era * 400 + years) + (*month <= 2);
-}
-
-static int two(const byte *p) { return is_digit(p[0]) && is_digit(p[1]) ? (p[0] - '0') * 10 + p[1] - '0' : -1; }
-
-/* Seconds since 1970 of "2026-11-22" at p; -1 when there is no such day, or it is before 1970. */
-static int64_t date_at(const byte *p) {
-    static const byte MONTHS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int century = two(p), years = two(p + 2), month = two(p + 5), day = two(p + 8);
-    if (century < 0 || years < 0 || p[4] != '-' || month < 1 || month > 12 || p[7] != '-' || day < 1) return -1;
-    int year = century * 100 + years;
-    int leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if (year < 1970 || day > MONTHS[month - 1] + (month == 2 && leap)) return -1;
-    return days_of(year, (unsigned)month, (unsigned)day) * DAY;
-}
-
-struct moment {
-    int64_t second;          /* since 1970 */
-    int64_t fraction;        /* ns */
-    const byte *written;     /* the second's 19 characters if they are as RFC 3339 in UTC has them (but for the T) */
-    const byte *digits;      /* the fraction's */
-    int digits_count;
-};
-
-/* The day that was read last: lines come in crowds. */
-struct last_day {
-    byte text[10];
-    int64_t second;
-    int known;
-};
-
-static int plausible(const struct moment *m, int64_t observed) {
-    if (m->second < 0 || m->second > INT64_MAX / SECOND - 1) return 0;
-    int64_t ns = m->second * SECOND + m->fraction;
-    return ns >= 365 * DAY * SECOND && ns <= observed + DAY * SECOND;
-}
-
-/* A time as text, from p up to end: RFC 3339 and its nearest relatives. */
-static int read_text(struct moment *m, const byte *p, const byte *end, struct last_day *last) {
-    if (end - p < 19) return 0;
-    if (!last->known || memcmp(last->text, p, 10) != 0) {
-        last->second = date_at(p);
-        memcpy(last->text, p, 10);
-        last->known = 1;
-    }
-    if (last->second < 0) return 0;
-    int hour = two(p + 11), minute = two(p + 14), second = two(p + 17);
-    if ((p[10] != 'T' && p[10] != 't' && p[10] != ' ') || hour < 0 || hour > 23 || p[13] != ':' || minute < 0 ||
-        minute > 59 || p[16] != ':' || second < 0 || second > 59)
-        return 0;
-    m->second = last->second + hour * 3600 + minute * 60 + second;
-    m->written = p;
-    m->fraction = 0;
-    m->digits_count = 0;
-    p += 19;
-    if (*p == '.' || *p == ',') {
-        p++;
-        m->digits = p;
-        while (is_digit(*p)) {
-            if (p - m->digits == 9) return 0;
-            m->fraction = m->fraction * 10 + (*p++ - '0');
-        }
-        m->digits_count = (int)(p - m->digits);
-        if (m->digits_count == 0) return 0;
-        m->fraction *= TENS[9 - m->digits_count];
-    }
-    if (p == end) return 1;
-    if ((*p == 'Z' || *p == 'z') && p + 1 == end) return 1;
-    if (*p != '+' && *p != '-') return 0;
-    int hours = two(p + 1), minutes;
-    if (hours < 0 || hours > 23) return 0;
-    if (p[3] == ':' && end - p == 6) minutes = two(p + 4);
-    else if (end - p == 5) minutes = two(p + 3);
-    else return 0;
-    if (minutes < 0 || minutes > 59) return 0;
-    int64_t offset = hours * 3600 + minutes * 60;
-    if (offset) {
-        m->second += *p == '-' ? offset : -offset;
-        m->written = NULL;
-    }
-    return 1;
-}
-
-/* A time as a number: whole ones by their size, and seconds with up to six digits behind the point. */
-static int read_number(struct moment *m, const byte *p, const byte *end) {
-    uint64_t value = 0;
-    const byte *start = p;
-    while (p < end && is_digit(*p) && p - start < 19) value = value * 10 + (uint64_t)(*p++ - '0');
-    if (p == start) return 0;
-    m->written = NULL;
-    if (p == end) {
-        uint64_t unit = value < 100000000000ULL ? 1 : value < 100000000000000ULL ? 1000
-                      : value < 100000000000000000ULL ? 1000000 : 1000000000;
-        m->second = (int64_t)(value / unit);
-        m->fraction = (int64_t)(value % unit * (1000000000ULL / unit));
-        return 1;
-    }
-    if (*p != '.' || p - start > 10 || value >= 8000000000ULL) return 0;
-    p++;
-    int digits = (int)(end - p);
-    if (digits < 1 || digits > 6) return 0;
-    m->second = (int64_t)value;
-    m->fraction = 0;
-    while (p < end) {
-        if (!is_digit(*p)) return 0;
-        m->fraction = m->fraction * 10 + (*p++ - '0');
-    }
-    m->fraction *= TENS[9 - digits];
-    return 1;
-}
-
 static char *put_digits(char *at, uint64_t value, int digits) {
     for (int i = digits - 1; i >= 0; i--) {
         at[i] = (char)('0' + value % 10);
@@ -356,6 +222,7 @@ static char *put_digits(char *at, uint64_t value, int digits) {
 static char *put_second(char *at, const struct moment *m) {
     if (m->written != NULL) {
         memcpy(at, m->written, 19);
+        at[4] = at[7] = '-';
         at[10] = 'T';
         return at + 19;
     }
@@ -440,7 +307,7 @@ struct expected {
 #define EXPECTED 64
 
 struct state {
-    const struct plan *plan;
+    const struct plan *plan, *texts; /* of objects, and of text; NULL where that is left */
     const struct reserved *reserved;
     const byte *block_end;
     struct last_day last;
@@ -691,32 +558,58 @@ static int look_up(struct state *s, struct known *known, int *count, PyObject *m
     return made->at != NULL;
 }
 
-/* What has to be escaped in a line of valid JSON: control characters but for tabs are not in it. */
-static int is_escaped(byte c) { return c == '"' || c == '\\' || c == '\t'; }
+/* ---- lines as JSON strings ---- */
 
-static size_t string_size(struct span line) {
+static size_t escaped_size(byte c) { return c == '"' || c == '\\' || c == '\t' ? 2 : c < 0x20 ? 6 : 1; }
+
+/* The bytes that the line takes as a string; 0 when it is no UTF-8. */
+static size_t string_size(const struct state *s, struct span line) {
+    const byte *p = line.at, *end = p + line.size;
     size_t size = line.size + 2;
-    for (size_t i = 0; i < line.size; i++) size += (size_t)is_escaped(line.at[i]);
+    while ((p = plain_end(p, s->block_end)) < end) {
+        if (*p >= 0x80) {
+            p = character(p);
+            if (p == NULL) return 0;
+        } else {
+            size += escaped_size(*p++) - 1;
+        }
+    }
     return size;
 }
 
-static char *put_string(char *at, struct span line) {
+static char *put_string(char *at, struct span line, const byte *block_end) {
+    const byte *p = line.at, *end = p + line.size;
     *at++ = '"';
-    for (size_t i = 0; i < line.size; i++) {
-        byte c = line.at[i];
-        if (is_escaped(c)) *at++ = '\\';
-        *at++ = (char)(c == '\t' ? 't' : c);
+    while (p < end) {
+        const byte *stop = plain_end(p, block_end);
+        while (stop < end && *stop >= 0x80) stop++;
+        if (stop > end) stop = end;
+        memcpy(at, p, (size_t)(stop - p));
+        at += stop - p;
+        p = stop;
+        if (p == end || escaped_size(*p) == 1) continue;
+        byte c = *p++;
+        *at++ = '\\';
+        if (c < 0x20 && c != '\t') {
+            memcpy(at, "u00", 3);
+            at[3] = (char)('0' + (c >> 4));
+            at[4] = "0123456789abcdef"[c & 15];
+            at += 5;
+        } else {
+            *at++ = (char)(c == '\t' ? 't' : c);
+        }
     }
     *at++ = '"';
     return at;
 }
 
-/* 1: the document can be written; 0: it is left; -1: an error. */
-static int prepare(struct state *s, struct record *r, int64_t offset) {
+/* ---- documents ---- */
+
+/* What is needed of an object. */
+static int tell_object(struct state *s, struct record *r) {
     const struct plan *plan = s->plan;
     struct told t;
     if (read_line(s, r, &t) == LEAVE) return 0;
-    r->stamp_size = r->syslog_size = 0;
     if (plan->time && t.time.at != NULL) {
         struct moment m;
         const byte *at = t.time.at, *end = at + t.time.size;
@@ -731,11 +624,53 @@ static int prepare(struct state *s, struct record *r, int64_t offset) {
         int found = look_up(s, s->levels, &s->levels_count, plan->levels, text, &r->middle);
         if (found <= 0) return found;
     }
-    r->message = (struct span){NULL, 0};
-    if (plan->message) {
+    if (plan->message)
         for (int i = 0; i < 3 && r->message.at == NULL; i++)
             if (t.messages[i].at != NULL && *t.messages[i].at == '"') r->message = t.messages[i];
-        if (plan->text && r->message.at == NULL) r->text_size = string_size(r->line);
+    return 1;
+}
+
+/* What is needed of a line of text. */
+static int tell_text(struct state *s, struct record *r) {
+    const struct plan *plan = s->texts;
+    if (!is_text(r->line)) return 0;
+    if (plan->time) {
+        struct moment m;
+        enum finding found = find_time(r->line, &m, &s->last, plan->observed);
+        if (found == UNSURE || (found == FOUND && !plausible(&m, plan->observed))) return 0;
+        if (found == FOUND && plan->syslog_time) {
+            m.written = NULL; /* text has six digits, however it was written */
+            put_syslog_stamp(r, &m);
+        } else if (found == FOUND) {
+            put_stamp(r, &m);
+        }
+    }
+    if (plan->level) {
+        byte quoted[LONGEST + 2];
+        struct span name, text = {quoted, 0};
+        enum finding found = find_severity(r->line, &name);
+        if (found == UNSURE) return 0;
+        if (found == FOUND) {
+            quoted[0] = quoted[name.size + 1] = '"';
+            memcpy(quoted + 1, name.at, name.size);
+            text.size = name.size + 2;
+        }
+        int known = look_up(s, s->levels, &s->levels_count, plan->levels, text, &r->middle);
+        if (known <= 0) return known;
+    }
+    return 1;
+}
+
+/* 1: the document can be written; 0: it is left; -1: an error. */
+static int prepare(struct state *s, struct record *r, int64_t offset) {
+    r->stamp_size = r->syslog_size = 0;
+    r->message = (struct span){NULL, 0};
+    const struct plan *plan = r->plan = *r->line.at == '{' || s->texts == NULL ? s->plan : s->texts;
+    int told = plan == s->plan ? tell_object(s, r) : tell_text(s, r);
+    if (told <= 0) return told;
+    if (plan->string && r->message.at == NULL) {
+        r->text_size = string_size(s, r->line);
+        if (!r->text_size) return 0;
     }
     char digits[24];
     int used = 0;
@@ -758,7 +693,7 @@ static int prepare(struct state *s, struct record *r, int64_t offset) {
         case LEVEL: r->size += r->middle.size; break;
         case MESSAGE:
             if (r->message.at != NULL) r->size += piece->size + r->message.size;
-            else if (plan->text) r->size += r->text_size;
+            else if (plan->string) r->size += r->text_size;
             break;
         case BY_TIME: {
             struct span stamp = {(const byte *)r->stamp, plan->by_time_width};
@@ -783,16 +718,18 @@ static char *put(char *at, const void *text, size_t size) {
     return at + size;
 }
 
-static PyObject *written(const struct plan *plan, const struct record *records, int count) {
+static PyObject *written(const struct state *s, const struct record *records, int count) {
+    const int octets = s->plan->octets;
     size_t size = 0;
     for (int i = 0; i < count; i++)
-        size += records[i].size + (plan->octets ? (size_t)digits_in(records[i].size) + 1 : 0);
+        size += records[i].size + (octets ? (size_t)digits_in(records[i].size) + 1 : 0);
     PyObject *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     if (made == NULL) return NULL;
     char *at = PyBytes_AsString(made);
     for (int i = 0; i < count; i++) {
         const struct record *r = &records[i];
-        if (plan->octets) {
+        const struct plan *plan = r->plan;
+        if (octets) {
             at = put_digits(at, r->size, digits_in(r->size));
             *at++ = ' ';
         }
@@ -815,8 +752,8 @@ static PyObject *written(const struct plan *plan, const struct record *records, 
                 if (r->message.at != NULL) {
                     at = put(at, piece->text, piece->size);
                     at = put(at, r->message.at, r->message.size);
-                } else if (plan->text) {
-                    at = put_string(at, r->line);
+                } else if (plan->string) {
+                    at = put_string(at, r->line, s->block_end);
                 }
                 break;
             case BY_TIME: at = put(at, r->by_time.at, r->by_time.size); break;
@@ -858,7 +795,7 @@ static int read_piece(struct plan *plan, PyObject *given) {
             return -1;
         }
         if (text == Py_None) {
-            plan->text = 1;
+            plan->string = 1;
         } else {
             piece->text = PyBytes_AsString(text);
             piece->size = (size_t)PyBytes_Size(text);
@@ -900,6 +837,28 @@ static int read_piece(struct plan *plan, PyObject *given) {
     return 0;
 }
 
+/* Pieces of documents; for lines of text when ``of`` is the plan for objects. */
+static int read_pieces(struct plan *plan, PyObject *pieces, const struct plan *of) {
+    Py_ssize_t count = PyTuple_Size(pieces);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *piece = PyTuple_GetItem(pieces, i);
+        if (piece == NULL || read_piece(plan, piece)) return -1;
+    }
+    const char *wrong = NULL;
+    if (of == NULL) {
+        if (!plan->whole && (plan->unique || plan->message || plan->body || plan->rest))
+            wrong = "of the beginning of a line only time and severity can be known";
+    } else if (plan->body || plan->rest) {
+        wrong = "text has no members";
+    } else if ((plan->levels && of->levels && plan->levels != of->levels) ||
+               (plan->by_time && of->by_time &&
+                (plan->by_time != of->by_time || plan->by_time_width != of->by_time_width))) {
+        wrong = "objects and text are looked up in the same mappings";
+    }
+    if (wrong != NULL) PyErr_SetString(PyExc_ValueError, wrong);
+    return wrong == NULL ? 0 : -1;
+}
+
 static int read_reserved(struct reserved *reserved, PyObject *names) {
     Py_ssize_t count = PyTuple_Size(names);
     if (count < 0) return -1;
@@ -920,9 +879,9 @@ static int read_reserved(struct reserved *reserved, PyObject *names) {
 }
 
 /* Appends what was prepared, as one piece of bytes. */
-static int flush(const struct plan *plan, PyObject *parts, const struct record *records, int *count) {
+static int flush(const struct state *s, PyObject *parts, const struct record *records, int *count) {
     if (*count == 0) return 0;
-    PyObject *made = written(plan, records, *count);
+    PyObject *made = written(s, records, *count);
     *count = 0;
     if (made == NULL) return -1;
     int failed = PyList_Append(parts, made);
@@ -968,10 +927,10 @@ static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lin
                 size += r->size;
                 if ((count == RECORDS || size >= TOGETHER)) {
                     size = 0;
-                    if (flush(s->plan, parts, records, &count)) return -1;
+                    if (flush(s, parts, records, &count)) return -1;
                 }
             } else {
-                if (flush(s->plan, parts, records, &count)) return -1;
+                if (flush(s, parts, records, &count)) return -1;
                 size = 0;
                 if (++left_count >= 64 && left_count * 8 > (next + 1) * 7) return NOT_WORTH_IT;
                 PyObject *left = Py_BuildValue("nnn", next, at - block, end - block);
@@ -984,28 +943,32 @@ static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lin
         }
         at = end == s->block_end ? NULL : end + 1;
     }
-    return flush(s->plan, parts, records, &count);
+    return flush(s, parts, records, &count);
 }
 
 PyDoc_STRVAR(write_doc,
 "write(block, first, lines, observed_ns, positions, pieces, *, reserved=(), whole=True, unique=False,\n"
-"      octets=False, limit=0, leave_last=False)\n--\n\n"
+"      octets=False, limit=0, leave_last=False, texts=None)\n--\n\n"
 "Documents around the lines of a block; see lines.pyi.");
 
 static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) {
     static char *names[] = {"block", "first", "lines", "observed_ns", "positions", "pieces", "reserved", "whole",
-                            "unique", "octets", "limit", "leave_last", NULL};
+                            "unique", "octets", "limit", "leave_last", "texts", NULL};
     char *block;
     Py_ssize_t size, lines, limit = 0;
     long long first, observed;
-    PyObject *given, *positions, *pieces, *reserved_names = NULL;
+    PyObject *given, *positions, *pieces, *reserved_names = NULL, *texts = Py_None;
     struct plan plan = {.whole = 1};
     int leave_last = 0;
     (void)module;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "SLnLOO!|$O!pppnp", names, &given, &first, &lines, &observed,
+    if (!PyArg_ParseTupleAndKeywords(args, named, "SLnLOO!|$O!pppnpO", names, &given, &first, &lines, &observed,
                                      &positions, &PyTuple_Type, &pieces, &PyTuple_Type, &reserved_names, &plan.whole,
-                                     &plan.unique, &plan.octets, &limit, &leave_last))
+                                     &plan.unique, &plan.octets, &limit, &leave_last, &texts))
         return NULL;
+    if (texts != Py_None && !PyTuple_Check(texts)) {
+        PyErr_SetString(PyExc_TypeError, "texts is a tuple of pieces, or None");
+        return NULL;
+    }
     if (PyBytes_AsStringAndSize(given, &block, &size) < 0) return NULL;
     if (first < 0 || lines < 1 || limit < 0) {
         PyErr_SetString(PyExc_ValueError, "offsets and limits are not negative, and there is a line at least");
@@ -1015,15 +978,9 @@ static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) 
     plan.observed = observed;
     struct reserved reserved = {.count = 0};
     if (reserved_names != NULL && read_reserved(&reserved, reserved_names)) return NULL;
-    Py_ssize_t count = PyTuple_Size(pieces);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *piece = PyTuple_GetItem(pieces, i);
-        if (piece == NULL || read_piece(&plan, piece)) return NULL;
-    }
-    if (!plan.whole && (plan.unique || plan.message || plan.body || plan.rest)) {
-        PyErr_SetString(PyExc_ValueError, "of the beginning of a line only time and severity can be known");
-        return NULL;
-    }
+    struct plan text_plan = plan;
+    if (read_pieces(&plan, pieces, NULL)) return NULL;
+    if (texts != Py_None && read_pieces(&text_plan, texts, &plan)) return NULL;
     struct state *state = calloc(1, sizeof *state);
     struct record *records = malloc(RECORDS * sizeof *records);
     PyObject *parts = PyList_New(0), *kept = PyList_New(0);
@@ -1032,6 +989,7 @@ static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) 
         PyErr_NoMemory();
     } else if (parts != NULL && kept != NULL) {
         state->plan = &plan;
+        state->texts = texts == Py_None ? NULL : &text_plan;
         state->reserved = &reserved;
         state->block_end = (const byte *)block + size;
         state->kept = kept;
@@ -1070,12 +1028,22 @@ static int fill(PyObject *module) {
         }
         Py_DECREF(role);
     }
-    if (PyModule_AddObjectRef(module, "NAMES", names)) {
-        Py_DECREF(names);
-        return -1;
-    }
+    int failed = PyModule_AddObjectRef(module, "NAMES", names);
     Py_DECREF(names);
-    return 0;
+    if (failed) return -1;
+    const Py_ssize_t count = sizeof SEVERITIES / sizeof *SEVERITIES;
+    PyObject *severities = PyTuple_New(count);
+    if (severities == NULL) return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *severity = PyUnicode_FromString(SEVERITIES[i]);
+        if (severity == NULL || PyTuple_SetItem(severities, i, severity)) {
+            Py_DECREF(severities);
+            return -1;
+        }
+    }
+    failed = PyModule_AddObjectRef(module, "SEVERITIES", severities);
+    Py_DECREF(severities);
+    return failed;
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, fill}, {0, NULL}};

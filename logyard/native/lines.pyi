@@ -25,6 +25,8 @@ stands for the time of lines that tell none."""
 
 NAMES: Mapping[str, str]
 """The names of members that tell something, and what."""
+SEVERITIES: tuple[str, ...]
+"""The names of severities in text."""
 
 Piece = (
     bytes
@@ -48,11 +50,13 @@ def write(
     octets: bool = False,
     limit: int = 0,
     leave_last: bool = False,
+    texts: tuple[Piece, ...] | None = None,
 ) -> list[bytes | tuple[int, int, int]] | None:
     """Documents around the lines of a block, made of pieces.
 
-    Only lines of which all is sure are written: each one JSON object (RFC 8259, UTF-8, nothing behind it), no name of
-    a time, a severity or a message twice in it, and these written in the usual ways. All others are left.
+    Only lines of which all is sure are written. Objects: each one JSON object (RFC 8259, UTF-8, nothing behind it), no
+    name of a time, a severity or a message twice in it, and these written in the usual ways. Text: what surely is no
+    object, and tells its time and severity in the usual ways or not at all. All others are left.
 
     Args:
         block: lines, newlines between them.
@@ -68,6 +72,8 @@ def write(
         octets: put each document's length and a blank before it.
         limit: leave documents that are longer, 0 for none.
         leave_last: leave the last wanted line.
+        texts: what the documents of text are made of, with the same mappings as ``pieces``; None to leave text.
+            Severities are looked up as JSON strings, and ``(MESSAGE, None)`` is the line.
 
     Returns:
         In order: bytes of some documents, whole ones each, and for each line that is left its place among the wanted,

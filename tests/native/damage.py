@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 
 from tests.formats.json_lines import HOSTILE
-from tests.native.told_lines import TIMES
+from tests.native.told_lines import TEXTS, TIMES
 
 __all__ = ["LINE", "damage"]
 
@@ -33,19 +33,21 @@ def damage(kinds: ModuleType) -> tuple[int, int]:
         (kinds.BY_TIME, _Any(), b"2026"),
     )  # fmt: skip
     heads = ((kinds.LEVEL, _Any()), (kinds.SYSLOG_TIME, b"-"), kinds.LINE, b";\n")
+    texts = (everything[0], *everything[1:3], kinds.OFFSET, b";\n", everything[-1])
     blocks = [*HOSTILE, *(b'{"time":%b}' % told.encode() for told in TIMES)]
-    for end in range(len(LINE) + 1):
-        for _ in range(20):
-            cut = bytearray(LINE[:end])
-            for _ in range(chosen.randrange(3)):
-                if cut:
-                    cut[chosen.randrange(len(cut))] = chosen.choice(_ODD)
-            blocks.append(bytes(cut))
+    for line in (LINE, *TEXTS):
+        for end in range(len(line) + 1):
+            for _ in range(20 if line is LINE else 6):
+                cut = bytearray(line[:end])
+                for _ in range(chosen.randrange(3)):
+                    if cut:
+                        cut[chosen.randrange(len(cut))] = chosen.choice(_ODD)
+                blocks.append(bytes(cut))
     written = left = 0
     for block in blocks:
         for pieces, how in (
-            (everything, {}), (everything, {"unique": True, "reserved": (b"key",)}),
-            (heads, {"whole": False, "octets": True, "limit": 500}),
+            (everything, {"texts": texts}), (everything, {"unique": True, "reserved": (b"key",)}),
+            (heads, {"whole": False, "octets": True, "limit": 500, "texts": heads}),
         ):  # fmt: skip
             parts = kinds.write(block, 0, block.count(b"\n") + 1, _OBSERVED, None, pieces, **how)
             written += b"".join(part for part in parts if isinstance(part, bytes)).count(b";\n")

@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from logyard import native
 from logyard.batch import Batch, Selection
-from logyard.derive.severity import LEVEL_NAMES
-from logyard.derive.time import TIME_NAMES
+from logyard.derive.severity import LEVEL_NAMES, WORD_LEVELS, level_of, level_value
+from logyard.derive.time import TIME_NAMES, rfc3339, time_of
 from logyard.errors import WireError
 from logyard.formats.ecs import EcsFormat
 from logyard.formats.json import JsonFormat
@@ -30,7 +31,7 @@ from logyard.formats.splice import ByStamp, Mark
 from logyard.formats.syslog import SyslogFormat
 from tests.formats.json_lines import HOSTILE, SHAPED, has_a_name_twice, strictly_object
 from tests.formats.sample_batches import OBSERVED, SYSTEM, batch_of, whole
-from tests.native.told_lines import TIMES, blocks
+from tests.native.told_lines import TEXTS, TIMES, blocks, texts
 
 pytestmark = pytest.mark.needs("native")
 
@@ -141,6 +142,114 @@ def test_syslog_messages_are_the_same(records: list[bytes]) -> None:
             assert messages == ours.split(b"\n")[:-1]
 
 
+class Severities(dict[bytes, bytes]):
+    """A severity's number, by the JSON that tells it."""
+
+    def __missing__(self, told: bytes) -> bytes:
+        level = level_value(json.loads(told)) if told else None
+        return b"none" if level is None else b"%d" % level
+
+
+def told_by_text(records: list[bytes]) -> list[tuple[bytes, bytes, str] | None]:
+    """Severity, time and text of each record; None for what is left, or no text."""
+    kinds = native.module
+    assert kinds is not None
+    how = ((kinds.LEVEL, Severities()), b" ", (kinds.TIME, b"none"), b" ", (kinds.MESSAGE, None), b"\n")
+    found: list[tuple[bytes, bytes, str] | None] = []
+    for part in write(records, b"\n", texts=how):
+        if isinstance(part, tuple):
+            found.append(None)
+            continue
+        for line in part.split(b"\n")[:-1]:
+            level, stamp, text = line.split(b" ", 2) if line else (b"", b"", b"")
+            found.append((level, stamp, json.loads(text)) if line else None)
+    return found
+
+
+def told_alone(line: bytes) -> tuple[bytes, bytes, str]:
+    """What Python finds in a line."""
+    level, ns = level_of(line), time_of(line, OBSERVED)
+    stamp = b"none" if ns is None else rfc3339(ns).encode()
+    return b"none" if level is None else b"%d" % level, stamp, line.decode()
+
+
+@settings(max_examples=5 * CASES)
+@given(st.lists(texts(), min_size=1, max_size=60))
+def test_text_tells_the_same_severity_and_time_as_each_line_alone(records: list[bytes]) -> None:
+    for line, found in zip(records, told_by_text(records), strict=True):
+        assert found is None or found == told_alone(line)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        b" ERROR x", b" ERROR", b"[error] x", b"[ " + b"m" * 30 + b":error ] x", b" lvl=error x", b' severity="error"',
+        b" error: x", b"1mERROR:", b"xmERROR:", b"x.ERROR: y", b" ts=2026-11-22T09:30:00Z x",
+        b" time=2026-11-22 09:30:00", b" [22/Nov/2026:09:30:00 +0000] x", b" 09:30:00 x", b"[2026-11-22 09:30:00]",
+        b" [x error] [Warn] x",
+    ],
+)  # fmt: skip
+def test_a_mark_counts_as_far_into_a_line_as_for_python(mark: bytes) -> None:
+    for line in [fill * size + mark for size in range(270) for fill in (b"x", b"/")]:
+        (told,) = told_by_text([line])
+        assert told is None or told == told_alone(line)
+
+
+def test_of_several_times_in_a_line_the_same_one_counts() -> None:
+    pairs = [b"%b=2026-11-22T09:30:0%dZ" % (name, n) for n, name in enumerate((b"ts", b"time", b"timestamp", b"@ts"))]
+    stamps = [*pairs, b"[22/Nov/2026:09:30:05 +0000]", b"2026-11-22 09:30:06", b"Nov 22 09:30:07", b"09:30:08", b"x=1"]
+    records = [b"".join((start, one, b" ", two)) for one in stamps for two in stamps for start in (b"", b"x ", b"[")]
+    found = told_by_text(records)
+    for line, told in zip(records, found, strict=True):
+        assert told is None or told == told_alone(line)
+    assert sum(told is not None for told in found) > len(records) // 3
+
+
+def test_text_that_programs_write_is_taken() -> None:
+    """Or the test above would hold whatever the part in C did."""
+    whole_second, half = b"2026-11-22T09:30:00Z", b"2026-11-22T09:30:00.500Z"
+    expected = [
+        (b"6", b"2026-11-22T09:30:00.123Z"), (b"4", b"2026-11-22T08:30:00.500Z"), (b"3", b"2026-11-22T14:30:00Z"),
+        (b"3", whole_second), (b"6", half), (b"none", whole_second), (b"none", b"2025-12-02T09:30:00Z"),
+        (b"none", whole_second), (b"none", b"2026-11-22T11:00:00Z"), (b"4", whole_second),
+        (b"3", b"2026-11-22T09:30:00.123456789Z"), (b"6", b"none"), (b"3", b"none"), (b"none", b"none"), None,
+        (b"none", b"none"), (b"none", b"none"),
+    ]  # fmt: skip
+    found = told_by_text(list(TEXTS))
+    assert [told and told[:2] for told in found] == expected
+    assert [told[2].encode() for told in found if told] == [text for text in TEXTS if text != b"Warning: it is late"]
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_any_byte_in_a_text_reads_back_or_is_left(byte: int) -> None:
+    line = b"it is 7 " + bytes([byte]) + b" o'clock, and a text of more than sixteen bytes" + bytes([byte])
+    if byte == 0x0A:
+        return
+    (found,) = told_by_text([line])
+    assert found == (None if byte >= 0x80 else (b"none", b"none", line.decode()))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "texts"),
+    [
+        (("LINE",), 7),
+        (("LINE",), ("BODY",)),
+        (("LINE",), ("REST",)),
+        (("LINE",), ("NONE",)),
+        ((("LEVEL", {}),), (("LEVEL", {}),)),
+        ((("BY_TIME", {}, b"2026"),), (("BY_TIME", {}, b"2026"),)),
+    ],
+)
+def test_wrong_pieces_of_text_are_refused(pieces: tuple[Any, ...], texts: Any) -> None:
+    def named(piece: Any) -> Any:
+        if isinstance(piece, tuple):
+            return (getattr(native.module, piece[0]), *piece[1:])
+        return getattr(native.module, piece, None)
+
+    with pytest.raises((ValueError, TypeError)):
+        write([b"{}"], *map(named, pieces), texts=tuple(map(named, texts)) if isinstance(texts, tuple) else texts)
+
+
 @settings(max_examples=CASES)
 @given(blocks)
 def test_only_whole_objects_are_taken(records: list[bytes]) -> None:
@@ -215,11 +324,12 @@ def test_most_ways_to_write_a_time_are_known() -> None:
     written = b"".join(part for part in parts if isinstance(part, bytes)).count(b"\n")
     assert sum(isinstance(part, tuple) for part in parts) + written == len(TIMES)
     # The others are absurd, no times at all, or rare.
-    assert written == 24
+    assert written == 25
 
 
 def test_the_names_are_those_of_the_rest_of_logyard() -> None:
     assert native.module is not None
+    assert set(native.module.SEVERITIES) == WORD_LEVELS.keys()
     names = native.module.NAMES
     assert {name for name, what in names.items() if what == "time"} == TIME_NAMES
     assert {name for name, what in names.items() if what == "level"} == LEVEL_NAMES

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.formats.json_lines import HOSTILE, lines, values, write
 
-__all__ = ["TIMES", "blocks", "told_lines"]
+__all__ = ["TEXTS", "TIMES", "blocks", "texts", "told_lines"]
 
 TIMES = (
     '"2026-11-22T09:30:00Z"', '"2026-11-22T09:30:00.5Z"', '"2026-11-22T09:30:00.250000Z"', '"2026-11-22T09:30:00.000Z"',
@@ -65,9 +65,57 @@ def told_lines(draw: st.DrawFn) -> bytes:
     return line.encode(errors="replace")
 
 
+TEXTS = (
+    b"2026-11-22 09:30:00,123 INFO app.web request served",
+    b"2026-11-22T09:30:00.5+01:00 [main] WARN  o.a.Pool - two left",
+    b"[2026-11-22 09:30:00 -0500] [core:error] [pid 7] it\tbroke",
+    b"2026/11/22 09:30:00 [error] 31#31: *5 open() failed",
+    b"INFO  2026-11-22 09:30:00,5 started",
+    b"Nov 22 09:30:00 host sshd[311]: Accepted publickey for root",
+    b"Dec  2 09:30:00 host cron[7]: (root) CMD (true)",
+    b'10.0.0.1 - - [22/Nov/2026:09:30:00 +0000] "GET /a?b=c HTTP/1.1" 200 12 "-" "curl/8"',
+    b'[22/Nov/2026:09:30:00 -0130] "GET / HTTP/1.1" 200',
+    b'time="2026-11-22T09:30:00Z" level=warning msg="disk is \\"full\\""',
+    b"ts=2026-11-22T09:30:00.123456789Z lvl=ERROR caller=a.go:12",
+    b"\x1b[32mINFO\x1b[0m[0012] up",
+    b"app.ERROR: none left",
+    b"    at com.example.Web.main(Web.java:7)",
+    b"Warning: it is late",
+    b"plain text, \xc3\xa9",
+    b"",
+)
+"""Lines of text as programs write them."""
+
+_PARTS = (
+    b" ", b"  ", b"\t", b"[", b"]", b"(", b'"', b":", b": ", b"=", b",", b"|", b"-", b"_", b".", b"*", b"/", b"<",
+    b">", b"\x1b[32m", b"\x1b[0m", b"\r", b"\x0b", b"\x00", b"\xff", b"\xc3\xa9", b"\xe2\x80\xa8", b"3m", b"m", b"\\",
+    b"'", b"{", b"2026-11-22 09:30:00,123", b"2026-11-22T09:30:00Z", b"2026/11/22 09:30:00", b"2026/11-22 09:30:00",
+    b"2026-11-22T09:30:00.5+01:00", b"2026-11-22 09:30:00 -0500", b"2026-11-22 09:30:00 -05", b"2026-11-22 09:30:00.",
+    b"2026-11-22 09:30:00.1234567891", b"2026-11-31 09:30:00", b"2026-11-22 09:30:60", b"2026-12-31 09:30:00",
+    b"2026-11-22 09:30:00 UTC", b"2026-11-22 09:30:0", b"Nov 22 09:30:00", b"Nov 22 09:30:00 2026",
+    b"Feb 29 09:30:00", b"Nov 23 09:33:20", b"Nov 23 09:33:21", b"Sun Nov 22 09:30:00 2026", b"Nov 31 09:30:00",
+    b"E1122 09:30:00.1", b"22/Nov/2026:09:30:00 +0000", b"[22/Nov/2026:09:30:00 -0130]",
+    b"[31/Nov/2026:09:30:00 +0000]", b"10.0.0.1 - - ", b"[22/nov/2026:09:30:00 +0000]",
+    b"[22/Nov/2026:09:30:00 +00:0", b"<134>", b"12:30:45", b"1:2:3", b"1795339800", b"ERROR", b"INFO", b"Error",
+    b"error", b"eRROR", b"ERRORS", b"DEBUG", b"E", b"INFORMATIONAL", b"GET", b"main", b"level=", b"lvl=",
+    b"severity=", b"loglevel=", b"xlevel=", b"ts=", b"time=", b"timestamp=", b"@timestamp=", b"uptime=", b"counts=",
+    b'="warn"', b"[error]", b"[ error ]", b"[core:error]", b"[a.b_c:Warn ]", b"[main]", b".ERROR:", b"app.ERROR:",
+    b"-ERROR:", b"error:", b"Warning:", b"Z", b"T9", b"x" * 170, b"y" * 186, b"z " * 30,
+)  # fmt: skip
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> bytes:
+    """One line of text: as programs write it, or of parts that mean something and stand anywhere."""
+    first = draw(st.sampled_from([b"", *TEXTS]))
+    cut = draw(st.integers(0, len(first))) if draw(st.booleans()) else len(first)
+    return first[:cut] + b"".join(draw(st.lists(st.sampled_from(_PARTS), max_size=7)))
+
+
 blocks = st.one_of(
     st.lists(told_lines(), min_size=1, max_size=12),
-    st.lists(st.one_of(told_lines(), st.sampled_from(HOSTILE)), min_size=1, max_size=12),
+    st.lists(texts(), min_size=1, max_size=12),
+    st.lists(st.one_of(told_lines(), texts(), st.sampled_from(HOSTILE)), min_size=1, max_size=12),
     lines,
 )
 """The records of a batch, without newlines in any."""
