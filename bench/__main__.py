@@ -59,7 +59,7 @@ def _measure(what: str, peers: list[System], options: argparse.Namespace, folder
     from bench import filters, formats, latency, over_http, quiet, throughput
 
     if what == "throughput":
-        return throughput.measure(peers, options.rounds, options.lines, folder)
+        return throughput.measure(peers, options.rounds, options.lines, folder, text=options.text)
     if what == "http":
         return over_http.measure(options.rounds, options.lines, folder)
     if what == "latency":
@@ -78,6 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--lines", type=int, default=1_000_000, help="in a round of throughput, and of filters (1,000,000)"
     )
+    parser.add_argument("--text", action="store_true", help="in throughput: lines of text instead of JSON")
     parser.add_argument("--seconds", type=float, default=10.0, help="of a round of latency, and of quiet (10)")
     parser.add_argument("--files", type=int, default=1000, help="that are followed and quiet (1,000)")
     parser.add_argument(

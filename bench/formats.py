@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
-from bench.lines import blocks, make_batch, make_lines
+from bench.lines import blocks, make_batch, make_lines, make_texts
 from bench.report import Figure, say, table
 from logyard import native
 from logyard.batch import BLOCK_LIMIT, Selection
@@ -32,7 +32,7 @@ def measure(rounds: int) -> tuple[dict[str, Any], list[Figure]]:
     """ns a line, on one core, over blocks of 256 KiB that are decompressed already."""
     keep_freed_blocks()  # as the router does
     json = list(make_lines(_DISTINCT))
-    text = [b"2026-03-14 09:00:00,%03d INFO app.web request %d\n" % (n % 1000, n) for n in range(_DISTINCT)]
+    text = list(make_texts(_DISTINCT))
     kinds = {
         "JSON": json,
         "one in fifty is text": [text[n] if n % _EVERY == 0 else line for n, line in enumerate(json)],

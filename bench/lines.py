@@ -1,4 +1,4 @@
-"""The workload: JSON lines of about 277 bytes, as a web application writes them."""
+"""The workload: JSON lines of about 277 bytes, as a web application writes them, and such of text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from logyard.batch import BLOCK_LIMIT, Batch
 
-__all__ = ["blocks", "make_batch", "make_lines", "write_lines"]
+__all__ = ["blocks", "make_batch", "make_lines", "make_texts", "write_lines"]
 
 _DISTINCT = 40_000
 """Lines before they repeat: many times what a compressed batch holds, so that repeating does not help it."""
@@ -38,9 +38,25 @@ def make_lines(count: int) -> Iterator[bytes]:
         ).encode()
 
 
-def write_lines(file: Path, count: int) -> int:
-    """Write ``count`` lines to ``file``; how many bytes they are."""
-    distinct = list(make_lines(min(count, _DISTINCT)))
+def make_texts(count: int) -> Iterator[bytes]:
+    """``count`` lines of text with their newline, about 130 bytes each, the same ones each time."""
+    chosen = random.Random(2)
+    millis = 0
+    for _ in range(count):
+        millis += chosen.randrange(3)
+        seconds, fraction = divmod(millis, 1000)
+        minute, second = divmod(seconds, 60)
+        yield (
+            f"2026-03-14 09:{minute % 60:02d}:{second:02d},{fraction:03d} {chosen.choice(_LEVELS).upper():5} "
+            f"[http-{chosen.randrange(16)}] c.e.shop.{chosen.choice(('Orders', 'Carts', 'Search'))}: "
+            f"{chosen.choice(_METHODS)} {chosen.choice(_PATHS)}/{chosen.randrange(100_000)} answered "
+            f"{chosen.choice(_STATUS)} in {chosen.expovariate(0.05):.3f} ms, request {chosen.getrandbits(64):016x}\n"
+        ).encode()
+
+
+def write_lines(file: Path, count: int, *, text: bool = False) -> int:
+    """Write ``count`` lines of JSON, or of text, to ``file``; how many bytes they are."""
+    distinct = list((make_texts if text else make_lines)(min(count, _DISTINCT)))
     block = b"".join(distinct)
     with file.open("wb") as output:
         for _ in range(count // len(distinct)):

@@ -73,17 +73,20 @@ def run(system: System, file: Path, lines: int, sink_program: Path, folder: Path
         )
 
 
-def measure(peers: Sequence[System], rounds: int, lines: int, folder: Path) -> tuple[dict[str, Any], list[Figure]]:
+def measure(
+    peers: Sequence[System], rounds: int, lines: int, folder: Path, *, text: bool = False
+) -> tuple[dict[str, Any], list[Figure]]:
     """All systems in turn, ``rounds`` times; the raw figures, and those that have a target."""
     # rsyslog's messages have one severity, the time of reading and no structured data.
     same_work = Logyard("logyard", "?severity=info&time=observed&sd=no")
     each_record = Logyard(f"logyard, {EACH}")
     systems: list[System] = [*peers, same_work, each_record]
     file = folder / "web.log"
-    size = write_lines(file, lines)
+    size = write_lines(file, lines, text=text)
     file.read_bytes()  # it comes from memory in every round
     sink_program = build("sink", folder)
-    say(f"throughput: {lines:,} lines of {size / lines:.0f} bytes, {rounds} rounds")
+    kind = "text" if text else "JSON"
+    say(f"throughput: {lines:,} lines of {kind} of {size / lines:.0f} bytes, {rounds} rounds")
     results: dict[str, list[Round]] = {system.name: [] for system in systems}
     for number in range(rounds):
         # Whoever runs first meets a cooler machine: it is not always the same one.

@@ -186,7 +186,8 @@ def test_text_tells_the_same_severity_and_time_as_each_line_alone(records: list[
         b" ERROR x", b" ERROR", b"[error] x", b"[ " + b"m" * 30 + b":error ] x", b" lvl=error x", b' severity="error"',
         b" error: x", b"1mERROR:", b"xmERROR:", b"x.ERROR: y", b" ts=2026-11-22T09:30:00Z x",
         b" time=2026-11-22 09:30:00", b" [22/Nov/2026:09:30:00 +0000] x", b" 09:30:00 x", b"[2026-11-22 09:30:00]",
-        b" [x error] [Warn] x",
+        b" [x error] [Warn] x", b"[" + b"m" * 32 + b":error]", b"[" + b"m" * 33 + b":error]", b"[eRROR] Warn: x",
+        b" level=error-x", b" lvl=err.x", b" level=error2 INFO", b" [22/Nov/2026:09:30:00 +00:0] x",
     ],
 )  # fmt: skip
 def test_a_mark_counts_as_far_into_a_line_as_for_python(mark: bytes) -> None:
