@@ -132,7 +132,9 @@ def test_syslog_messages_are_the_same(records: list[bytes]) -> None:
             ours, theirs = both(partial(written.frames, selection, "lf"))
             assert ours.count(b"\n") == theirs.count(b"\n") == selection.count
             for line, our, their in zip(selection.lines, ours.split(b"\n"), theirs.split(b"\n"), strict=False):
-                assert in_micros(our) == in_micros(their) or is_ambiguous(line)
+                # Text has six digits, whoever stands beside it.
+                same = in_micros(our) == in_micros(their) if line.lstrip().startswith(b"{") else our == their
+                assert same or is_ambiguous(line)
             counted = written.frames(selection, "octet")
             messages = []
             while counted:
@@ -187,7 +189,7 @@ def test_text_tells_the_same_severity_and_time_as_each_line_alone(records: list[
         b" error: x", b"1mERROR:", b"xmERROR:", b"x.ERROR: y", b" ts=2026-11-22T09:30:00Z x",
         b" time=2026-11-22 09:30:00", b" [22/Nov/2026:09:30:00 +0000] x", b" 09:30:00 x", b"[2026-11-22 09:30:00]",
         b" [x error] [Warn] x", b"[" + b"m" * 32 + b":error]", b"[" + b"m" * 33 + b":error]", b"[eRROR] Warn: x",
-        b" level=error-x", b" lvl=err.x", b" level=error2 INFO", b" [22/Nov/2026:09:30:00 +00:0] x",
+        b" level=error-x", b" lvl=err.x", b" level=error2 INFO", b" [22/Nov/2026:09:30:00 +00:00] x",
     ],
 )  # fmt: skip
 def test_a_mark_counts_as_far_into_a_line_as_for_python(mark: bytes) -> None:

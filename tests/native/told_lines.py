@@ -96,7 +96,7 @@ _PARTS = (
     b"Feb 29 09:30:00", b"Nov 23 09:33:20", b"Nov 23 09:33:21", b"Sun Nov 22 09:30:00 2026", b"Nov 31 09:30:00",
     b"E1122 09:30:00.1", b"22/Nov/2026:09:30:00 +0000", b"[22/Nov/2026:09:30:00 -0130]",
     b"[31/Nov/2026:09:30:00 +0000]", b"10.0.0.1 - - ", b"[22/nov/2026:09:30:00 +0000]",
-    b"[22/Nov/2026:09:30:00 +00:0", b"<134>", b"12:30:45", b"1:2:3", b"1795339800", b"ERROR", b"INFO", b"Error",
+    b"[22/Nov/2026:09:30:00 +00:00]", b"<134>", b"12:30:45", b"1:2:3", b"1795339800", b"ERROR", b"INFO", b"Error",
     b"error", b"eRROR", b"ERRORS", b"DEBUG", b"E", b"INFORMATIONAL", b"GET", b"main", b"level=", b"lvl=",
     b"severity=", b"loglevel=", b"xlevel=", b"ts=", b"time=", b"timestamp=", b"@timestamp=", b"uptime=", b"counts=",
     b'="warn"', b"[error]", b"[ error ]", b"[core:error]", b"[a.b_c:Warn ]", b"[main]", b".ERROR:", b"app.ERROR:",
