@@ -22,6 +22,8 @@ from logyard.formats.splice import Before, Columns, Mark, is_partial
 __all__ = ["BySeverity", "Lined", "kinds_for", "write_lines"]
 
 _TOGETHER = 64 * 1024
+_SEPARATORS = (b"\n", b"\x1e", b"\x1f", b"\x1d", b"\x1c", b"\0")
+"""What no JSON and no mark in a text goes on behind."""
 _LATEST_NS = 1 << 62
 """Times beyond, in the year 2116, are left to Python's numbers."""
 
@@ -52,7 +54,9 @@ class BySeverity(dict[bytes, bytes | None]):
 def kinds_for(selection: Selection) -> ModuleType | None:
     """``logyard.native.lines``, whose names say what documents are made of; None where `write_lines` does nothing."""
     batch = selection.batch
-    if not selection.count or batch.separator != b"\n" or batch.first < 0 or not 0 <= batch.time_ns < _LATEST_NS:
+    if not selection.count or batch.separator not in _SEPARATORS:
+        return None
+    if batch.first < 0 or not 0 <= batch.time_ns < _LATEST_NS:
         return None
     return native.module
 
@@ -89,6 +93,7 @@ def write_lines(
             pieces,
             leave_last=is_partial(selection),
             texts=texts,
+            separator=batch.separator[0],
             **how,
         )
     except ValueError:

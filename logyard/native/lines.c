@@ -1,14 +1,14 @@
 /*
  * Documents around the lines of a block, written without a Python object for a record.
  *
- * `write` reads each line once, objects strictly, as RFC 8259 has it, and takes it only when everything that a document
+ * A line is a record, which may hold newlines where another character divides them. `write` reads each line once, objects strictly, as RFC 8259 has it, and takes it only when everything that a document
  * needs of it is sure. Whatever is unusual (a name that occurs twice, a time written in a rare way, deep nesting, broken
  * JSON) is left to the caller, who has slower ways that know all cases. So nothing here decides what a record means
  * differently than they do: tests hold both against each other.
  *
  * Each read ends at a byte that is not what is expected, and a block ends in a NUL that bytes objects have behind
- * them: no character of JSON is a NUL or a newline, so nothing is read behind the block. Sixteen bytes are read at once
- * only where the block has so many.
+ * them: no character of JSON is a NUL or what divides lines, so nothing is read behind the block. Sixteen bytes are read
+ * at once only where the block has so many.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -40,7 +40,7 @@ struct plan {
     struct piece pieces[PIECES];
     int count;
     size_t literal; /* bytes of all LITERAL pieces */
-    int time, syslog_time, level, message, body, rest; /* which of them there are */
+    int line, time, syslog_time, level, message, body, rest; /* which of them there are */
     PyObject *levels, *by_time; /* the mappings of LEVEL and BY_TIME */
     int string; /* where there is no message, the line itself stands for it */
     size_t by_time_width;
@@ -310,6 +310,7 @@ struct state {
     const struct plan *plan, *texts; /* of objects, and of text; NULL where that is left */
     const struct reserved *reserved;
     const byte *block_end;
+    byte separator; /* a newline, or a control character that no record holds */
     struct last_day last;
     struct known levels[TEXTS], times[TEXTS];
     int levels_count, times_count;
@@ -634,6 +635,7 @@ static int tell_object(struct state *s, struct record *r) {
 static int tell_text(struct state *s, struct record *r) {
     const struct plan *plan = s->texts;
     if (!is_text(r->line)) return 0;
+    if (plan->line && !plan->octets && memchr(r->line.at, '\n', r->line.size) != NULL) return 0;
     if (plan->time) {
         struct moment m;
         enum finding found = find_time(r->line, &m, &s->last, plan->observed);
@@ -802,7 +804,8 @@ static int read_piece(struct plan *plan, PyObject *given) {
         }
     }
     switch (kind) {
-    case LINE: case OFFSET: break;
+    case OFFSET: break;
+    case LINE: plan->line = 1; break;
     case BODY: plan->body = 1; break;
     case REST: plan->rest = 1; break;
     case TIME: plan->time = 1; break;
@@ -900,7 +903,7 @@ static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lin
     Py_ssize_t left_count = 0, next = 0, chosen = positions == Py_None ? lines : PySequence_Size(positions), wanted = -1;
     if (chosen < 0) return -1;
     for (Py_ssize_t line = 0; line < lines; line++) {
-        const byte *end = at == NULL ? NULL : memchr(at, '\n', (size_t)(s->block_end - at));
+        const byte *end = at == NULL ? NULL : memchr(at, s->separator, (size_t)(s->block_end - at));
         if (at == NULL || (end == NULL) != (line == lines - 1)) {
             PyErr_Format(PyExc_ValueError, "the block does not hold %zd records", lines);
             return -1;
@@ -948,23 +951,27 @@ static int run(struct state *s, const byte *block, int64_t first, Py_ssize_t lin
 
 PyDoc_STRVAR(write_doc,
 "write(block, first, lines, observed_ns, positions, pieces, *, reserved=(), whole=True, unique=False,\n"
-"      octets=False, limit=0, leave_last=False, texts=None)\n--\n\n"
+"      octets=False, limit=0, leave_last=False, texts=None, separator=10)\n--\n\n"
 "Documents around the lines of a block; see lines.pyi.");
 
 static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) {
     static char *names[] = {"block", "first", "lines", "observed_ns", "positions", "pieces", "reserved", "whole",
-                            "unique", "octets", "limit", "leave_last", "texts", NULL};
+                            "unique", "octets", "limit", "leave_last", "texts", "separator", NULL};
     char *block;
     Py_ssize_t size, lines, limit = 0;
     long long first, observed;
     PyObject *given, *positions, *pieces, *reserved_names = NULL, *texts = Py_None;
     struct plan plan = {.whole = 1};
-    int leave_last = 0;
+    int leave_last = 0, separator = '\n';
     (void)module;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "SLnLOO!|$O!pppnpO", names, &given, &first, &lines, &observed,
+    if (!PyArg_ParseTupleAndKeywords(args, named, "SLnLOO!|$O!pppnpOi", names, &given, &first, &lines, &observed,
                                      &positions, &PyTuple_Type, &pieces, &PyTuple_Type, &reserved_names, &plan.whole,
-                                     &plan.unique, &plan.octets, &limit, &leave_last, &texts))
+                                     &plan.unique, &plan.octets, &limit, &leave_last, &texts, &separator))
         return NULL;
+    if (separator < 0 || separator >= ' ' || separator == '\t') {
+        PyErr_SetString(PyExc_ValueError, "a control character other than a tab divides lines");
+        return NULL;
+    }
     if (texts != Py_None && !PyTuple_Check(texts)) {
         PyErr_SetString(PyExc_TypeError, "texts is a tuple of pieces, or None");
         return NULL;
@@ -992,6 +999,7 @@ static PyObject *write_lines(PyObject *module, PyObject *args, PyObject *named) 
         state->texts = texts == Py_None ? NULL : &text_plan;
         state->reserved = &reserved;
         state->block_end = (const byte *)block + size;
+        state->separator = (byte)separator;
         state->kept = kept;
         failed = run(state, (const byte *)block, first, lines, positions, leave_last, parts, records);
     }

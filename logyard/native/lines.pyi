@@ -51,6 +51,7 @@ def write(
     limit: int = 0,
     leave_last: bool = False,
     texts: tuple[Piece, ...] | None = None,
+    separator: int = 10,
 ) -> list[bytes | tuple[int, int, int]] | None:
     """Documents around the lines of a block, made of pieces.
 
@@ -59,7 +60,7 @@ def write(
     object, and tells its time and severity in the usual ways or not at all. All others are left.
 
     Args:
-        block: lines, newlines between them.
+        block: lines, separators between them.
         first: offset of the first one in its source.
         lines: how many there are.
         observed_ns: when they were observed, ns since 1970: times more than a day after that are absurd.
@@ -73,7 +74,9 @@ def write(
         limit: leave documents that are longer, 0 for none.
         leave_last: leave the last wanted line.
         texts: what the documents of text are made of, with the same mappings as ``pieces``; None to leave text.
-            Severities are looked up as JSON strings, and ``(MESSAGE, None)`` is the line.
+            Severities are looked up as JSON strings, and ``(MESSAGE, None)`` is the line. Text of several lines is
+            left where a piece is the `LINE`, unless its length stands before it.
+        separator: code of the control character between two lines, no tab; a line may hold newlines if it is another.
 
     Returns:
         In order: bytes of some documents, whole ones each, and for each line that is left its place among the wanted,

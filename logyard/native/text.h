@@ -245,7 +245,7 @@ static int is_text(struct span line) {
     const byte *p = line.at, *end = p + line.size;
     if (p == end) return 1;
     if (*p == '<' || (*p != '\0' && strchr("IWEF", *p) != NULL && is_digit(p[1]))) return 0;
-    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r')) p++;
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) p++;
     return p == end || *p != '{';
 }
 

@@ -1,7 +1,7 @@
 /*
  * Times as programs write them, read by lines.c and text.h: the usual ways, strictly; others are left to Python.
  *
- * Each read ends at a byte that is not what is expected, so that nothing is read behind a newline or a NUL.
+ * Each read ends at a byte that is not what is expected, so that nothing is read behind a line.
  */
 #ifndef LOGYARD_TIMES_H
 #define LOGYARD_TIMES_H

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logyard import native
-from logyard.batch import Batch, Selection
+from logyard.batch import Batch, Selection, join_records
 from logyard.derive.severity import LEVEL_NAMES, WORD_LEVELS, level_of, level_value
 from logyard.derive.time import TIME_NAMES, rfc3339, time_of
 from logyard.errors import WireError
@@ -31,6 +30,7 @@ from logyard.formats.splice import ByStamp, Mark
 from logyard.formats.syslog import SyslogFormat
 from tests.formats.json_lines import HOSTILE, SHAPED, has_a_name_twice, strictly_object
 from tests.formats.sample_batches import OBSERVED, SYSTEM, batch_of, whole
+from tests.formats.syslog_parser import in_micros
 from tests.native.told_lines import TEXTS, TIMES, blocks, texts
 
 pytestmark = pytest.mark.needs("native")
@@ -45,8 +45,9 @@ def write(
 ) -> list[bytes | tuple[int, int, int]]:
     """What is made of records, by the part in C alone."""
     assert native.module is not None
+    block, separator = join_records(records)
     made: list[bytes | tuple[int, int, int]] | None = native.module.write(
-        b"\n".join(records), 1000, len(records), OBSERVED, positions, pieces, **how
+        block, 1000, len(records), OBSERVED, positions, pieces, separator=separator[0], **how
     )
     assert made is not None
     return made
@@ -112,14 +113,6 @@ def test_nested_and_flat_documents_and_events_for_loggly_are_the_same(records: l
                 assert our == their or is_ambiguous(line)
 
 
-_TIME = re.compile(rb"(>1 [-0-9T:]{19})(\.[0-9]+)?Z ")
-
-
-def in_micros(message: bytes) -> bytes:
-    """A message with six digits of its second: how many there are differs with the neighbours' without the C part."""
-    return _TIME.sub(lambda found: found[1] + (found[2] or b".").ljust(7, b"0") + b"Z ", message, count=1)
-
-
 @settings(max_examples=CASES)
 @given(blocks)
 def test_syslog_messages_are_the_same(records: list[bytes]) -> None:
@@ -141,7 +134,17 @@ def test_syslog_messages_are_the_same(records: list[bytes]) -> None:
                 size, _, rest = counted.partition(b" ")
                 messages.append(rest[: int(size)])
                 counted = rest[int(size) :]
-            assert messages == ours.split(b"\n")[:-1]
+            for line, message, our in zip(selection.lines, messages, ours.split(b"\n"), strict=False):
+                assert message == our or b"\n" in line
+
+
+@settings(max_examples=CASES)
+@given(st.lists(texts(), min_size=1, max_size=12))
+def test_syslog_messages_of_text_are_the_same_to_the_byte(records: list[bytes]) -> None:
+    for written in (SyslogFormat(), SyslogFormat(max_size=480)):
+        for selection in selections(records):
+            ours, theirs = both(partial(written.frames, selection, "octet"))
+            assert ours == theirs
 
 
 class Severities(dict[bytes, bytes]):
@@ -215,7 +218,8 @@ def test_text_that_programs_write_is_taken() -> None:
         (b"6", b"2026-11-22T09:30:00.123Z"), (b"4", b"2026-11-22T08:30:00.500Z"), (b"3", b"2026-11-22T14:30:00Z"),
         (b"3", whole_second), (b"6", half), (b"none", whole_second), (b"none", b"2025-12-02T09:30:00Z"),
         (b"none", whole_second), (b"none", b"2026-11-22T11:00:00Z"), (b"4", whole_second),
-        (b"3", b"2026-11-22T09:30:00.123456789Z"), (b"6", b"none"), (b"3", b"none"), (b"none", b"none"), None,
+        (b"3", b"2026-11-22T09:30:00.123456789Z"), (b"6", b"none"), (b"3", b"none"), (b"none", b"none"),
+        (b"3", whole_second), (b"3", whole_second), None,
         (b"none", b"none"), (b"none", b"none"),
     ]  # fmt: skip
     found = told_by_text(list(TEXTS))
@@ -351,6 +355,26 @@ def test_what_is_nearly_all_text_is_not_taken_apart(objects: int, worth_it: bool
     assert (parts is not None) is worth_it
     ours, theirs = both(partial(EcsFormat().block, whole(*records, *[b"x %d" % n for n in range(90)])))
     assert meanings(ours) == meanings(theirs)
+
+
+def test_records_of_several_lines_are_taken_where_something_else_divides_them() -> None:
+    kinds = native.module
+    assert kinds is not None
+    records = [b"one\n two", b"three", b'{"a":\n1}', b'{"a":1}']
+    string = ((kinds.MESSAGE, None), b"\n")
+    assert write(records, kinds.LINE, texts=string) == [
+        b'"one\\u000a two"\n"three"\n', (2, 15, 23), b'{"a":1}'
+    ]  # fmt: skip
+    # A line as it is stays one line, but where its length tells where it ends.
+    for octets, first in ((False, [(0, 0, 8), b"three"]), (True, [b"8 one\n two5 three"])):
+        assert write(records[:2], kinds.LINE, texts=(kinds.LINE,), octets=octets) == first
+
+
+@pytest.mark.parametrize("separator", [-1, 9, 32, 300])
+def test_other_separators_are_refused(separator: int) -> None:
+    assert native.module is not None
+    with pytest.raises(ValueError, match="control character"):
+        native.module.write(b"{}", 0, 1, OBSERVED, None, (b"x",), separator=separator)
 
 
 def test_wanted_records_alone_are_written() -> None:

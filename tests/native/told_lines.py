@@ -80,6 +80,8 @@ TEXTS = (
     b"\x1b[32mINFO\x1b[0m[0012] up",
     b"app.ERROR: none left",
     b"    at com.example.Web.main(Web.java:7)",
+    b"2026-11-22 09:30:00 ERROR it broke\njava.lang.Error: INFO\n\tat com.example.Web.main(Web.java:7)",
+    b'Traceback (most recent call last):\n  File "a.py", line 1\nERROR: time=2026-11-22T09:30:00Z',
     b"Warning: it is late",
     b"plain text, \xc3\xa9",
     b"",
@@ -87,6 +89,7 @@ TEXTS = (
 """Lines of text as programs write them."""
 
 _PARTS = (
+    b"\n",
     b" ", b"  ", b"\t", b"[", b"]", b"(", b'"', b":", b": ", b"=", b",", b"|", b"-", b"_", b".", b"*", b"/", b"<",
     b">", b"\x1b[32m", b"\x1b[0m", b"\r", b"\x0b", b"\x00", b"\xff", b"\xc3\xa9", b"\xe2\x80\xa8", b"3m", b"m", b"\\",
     b"'", b"{", b"2026-11-22 09:30:00,123", b"2026-11-22T09:30:00Z", b"2026/11/22 09:30:00", b"2026/11-22 09:30:00",
