@@ -45,11 +45,15 @@ def damage(kinds: ModuleType) -> tuple[int, int]:
                 blocks.append(bytes(cut))
     written = left = 0
     for block in blocks:
-        for pieces, how in (
-            (everything, {"texts": texts}), (everything, {"unique": True, "reserved": (b"key",)}),
-            (heads, {"whole": False, "octets": True, "limit": 500, "texts": heads}),
-        ):  # fmt: skip
-            parts = kinds.write(block, 0, block.count(b"\n") + 1, _OBSERVED, None, pieces, **how)
+        for separator, pieces, how in (
+            (b"\n", everything, {"texts": texts}),
+            (b"\n", everything, {"unique": True, "reserved": (b"key",)}),
+            (b"\n", heads, {"whole": False, "octets": True, "limit": 500, "texts": heads}),
+            (b"\x1e", everything, {"texts": texts}),
+            (b"\0", heads, {"whole": False, "texts": heads}),
+        ):
+            count = block.count(separator) + 1
+            parts = kinds.write(block, 0, count, _OBSERVED, None, pieces, separator=separator[0], **how)
             written += b"".join(part for part in parts if isinstance(part, bytes)).count(b";\n")
             left += sum(isinstance(part, tuple) for part in parts)
     return written, left
