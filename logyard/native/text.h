@@ -19,6 +19,12 @@ static int is_letter(byte c) { return is_capital(c & 0xDF); }
 static int is_blank(byte c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static int is_word(byte c) { return is_letter(c) || is_digit(c) || c == '_'; }
 
+/* Whether a line begins like those of klog, "E1122 09:30:00.123456": then time and severity stand there or nowhere. */
+static int is_klog(struct span line) {
+    const byte *p = line.at;
+    return line.size && *p != '\0' && strchr("IWEF", *p) != NULL && is_digit(p[1]);
+}
+
 /* ---- severities: the same names as in logyard.derive.severity ---- */
 
 static const char *const SEVERITIES[] = {
@@ -90,8 +96,20 @@ static int paired(const byte *start, const byte *p, const byte *seen, const byte
     return is_severity(p, found->size);
 }
 
+/* The severity that klog's letter tells. */
+static enum finding klog_severity(struct span line, struct span *found) {
+    const byte *p = line.at;
+    if (line.size < 14 || two(p + 1) < 1 || two(p + 1) > 12 || two(p + 3) < 0 || two(p + 3) > 31 || p[5] != ' ' ||
+        clock_at(p + 6) < 0 || p[11] != ':')
+        return UNSURE;
+    const char *name = *p == 'I' ? "info" : *p == 'W' ? "warn" : *p == 'E' ? "error" : "fatal";
+    *found = (struct span){(const byte *)name, strlen(name)};
+    return FOUND;
+}
+
 /* The mark of a severity that stands first in the line. */
 static enum finding find_severity(struct span line, struct span *found) {
+    if (is_klog(line)) return klog_severity(line, found);
     const byte *start = line.at, *end = start + line.size;
     const byte *stop = line.size > WINDOW ? start + WINDOW : end, *seen = line.size > SEEN ? start + SEEN : end;
     const byte *p = start;
@@ -191,13 +209,9 @@ static enum finding read_iso(struct moment *m, const byte *p, const byte *end, s
     return FOUND;
 }
 
-/* A time like "Nov 22 09:30:00" at p: the latest such time up to a day after the line was observed. */
-static enum finding read_syslog(struct moment *m, const byte *p, const byte *end, int64_t observed) {
-    if (end - p < 15 || !is_capital(*p)) return NOTHING;
-    int month = month_at(p), day = p[4] == ' ' && is_digit(p[5]) ? p[5] - '0' : two(p + 4);
-    int64_t clock = clock_at(p + 7), limit = observed / SECOND + DAY;
-    if (month == 0 || p[3] != ' ' || day < 0 || p[6] != ' ' || clock < 0) return NOTHING;
-    if (p[15] == '.' || p[15] == ',' || (p[15] == ' ' && is_digit(p[16]))) return UNSURE; /* a fraction, or a year */
+/* A time without a year: the latest such time up to a day after the line was observed. */
+static enum finding latest(struct moment *m, int month, int day, int64_t clock, int64_t observed) {
+    int64_t limit = observed / SECOND + DAY;
     int year;
     unsigned unused;
     date_of(limit / DAY, &year, &unused, &unused);
@@ -210,8 +224,42 @@ static enum finding read_syslog(struct moment *m, const byte *p, const byte *end
     return UNSURE;
 }
 
+/* A time like "Nov 22 09:30:00" at p. */
+static enum finding read_syslog(struct moment *m, const byte *p, const byte *end, int64_t observed) {
+    if (end - p < 15 || !is_capital(*p)) return NOTHING;
+    int month = month_at(p), day = p[4] == ' ' && is_digit(p[5]) ? p[5] - '0' : two(p + 4);
+    int64_t clock = clock_at(p + 7);
+    if (month == 0 || p[3] != ' ' || day < 0 || p[6] != ' ' || clock < 0) return NOTHING;
+    if (p[15] == '.' || p[15] == ',' || (p[15] == ' ' && is_digit(p[16]))) return UNSURE; /* a fraction, or a year */
+    return latest(m, month, day, clock, observed);
+}
+
+/* The time of a line of klog. */
+static enum finding read_klog(struct moment *m, struct span line, int64_t observed) {
+    const byte *p = line.at;
+    if (line.size < 14 || p[5] != ' ') return UNSURE;
+    int month = two(p + 1), day = two(p + 3);
+    int64_t clock = clock_at(p + 6), fraction = 0;
+    if (clock < 0) return UNSURE;
+    p += 14;
+    if (*p == '.' || *p == ',') {
+        p++;
+        int digits = 0;
+        while (is_digit(p[digits])) {
+            if (digits == 9) return UNSURE;
+            fraction = fraction * 10 + (p[digits++] - '0');
+        }
+        if (digits == 0) return UNSURE;
+        fraction *= TENS[9 - digits];
+    }
+    if (latest(m, month, day, clock, observed) != FOUND) return UNSURE;
+    m->fraction = fraction;
+    return FOUND;
+}
+
 /* The time that a line tells. */
 static enum finding find_time(struct span line, struct moment *m, struct last_day *last, int64_t observed) {
+    if (is_klog(line)) return read_klog(m, line, observed);
     const byte *start = line.at, *end = start + line.size, *seen = line.size > SEEN ? start + SEEN : end;
     const byte *p = opening(start, end);
     enum finding found = read_iso(m, p, end, last);
@@ -240,11 +288,11 @@ static enum finding find_time(struct span line, struct moment *m, struct last_da
     return found;
 }
 
-/* Whether a line is surely text: no JSON, and without the headers of syslog and klog. */
+/* Whether a line is surely text: no JSON, and without syslog's priority. */
 static int is_text(struct span line) {
     const byte *p = line.at, *end = p + line.size;
     if (p == end) return 1;
-    if (*p == '<' || (*p != '\0' && strchr("IWEF", *p) != NULL && is_digit(p[1]))) return 0;
+    if (*p == '<') return 0;
     while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) p++;
     return p == end || *p != '{';
 }

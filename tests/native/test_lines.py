@@ -218,7 +218,8 @@ def test_text_that_programs_write_is_taken() -> None:
         (b"6", b"2026-11-22T09:30:00.123Z"), (b"4", b"2026-11-22T08:30:00.500Z"), (b"3", b"2026-11-22T14:30:00Z"),
         (b"3", whole_second), (b"6", half), (b"none", whole_second), (b"none", b"2025-12-02T09:30:00Z"),
         (b"none", whole_second), (b"none", b"2026-11-22T11:00:00Z"), (b"4", whole_second),
-        (b"3", b"2026-11-22T09:30:00.123456789Z"), (b"6", b"none"), (b"3", b"none"), (b"none", b"none"),
+        (b"3", b"2026-11-22T09:30:00.123456789Z"), (b"6", b"none"), (b"3", b"none"),
+        (b"4", b"2026-11-22T09:30:00.123456Z"), (b"2", whole_second), (b"none", b"none"),
         (b"3", whole_second), (b"3", whole_second), None,
         (b"none", b"none"), (b"none", b"none"),
     ]  # fmt: skip

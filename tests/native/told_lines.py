@@ -79,6 +79,8 @@ TEXTS = (
     b"ts=2026-11-22T09:30:00.123456789Z lvl=ERROR caller=a.go:12",
     b"\x1b[32mINFO\x1b[0m[0012] up",
     b"app.ERROR: none left",
+    b"W1122 09:30:00.123456       7 pod.go:12] WARNING: it is ERROR",
+    b"F1122 09:30:00 7 main.go:1] none",
     b"    at com.example.Web.main(Web.java:7)",
     b"2026-11-22 09:30:00 ERROR it broke\njava.lang.Error: INFO\n\tat com.example.Web.main(Web.java:7)",
     b'Traceback (most recent call last):\n  File "a.py", line 1\nERROR: time=2026-11-22T09:30:00Z',
@@ -89,7 +91,7 @@ TEXTS = (
 """Lines of text as programs write them."""
 
 _PARTS = (
-    b"\n",
+    b"\n", b"I1322 09:30:00", b"W1122 09:30:00.", b"E1122 09:30", b"F0229 09:30:00,5", b"I1122  09:30:00",
     b" ", b"  ", b"\t", b"[", b"]", b"(", b'"', b":", b": ", b"=", b",", b"|", b"-", b"_", b".", b"*", b"/", b"<",
     b">", b"\x1b[32m", b"\x1b[0m", b"\r", b"\x0b", b"\x00", b"\xff", b"\xc3\xa9", b"\xe2\x80\xa8", b"3m", b"m", b"\\",
     b"'", b"{", b"2026-11-22 09:30:00,123", b"2026-11-22T09:30:00Z", b"2026/11/22 09:30:00", b"2026/11-22 09:30:00",
