@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from logyard.batch import Selection
-from logyard.derive.severity import Level, levels
+from logyard.derive.blocks import severities_of
+from logyard.derive.severity import Level
 from logyard.formats.fields import as_text
 from logyard.formats.json import flat_objects
 from logyard_cli.colour import DIM, GREY, RESET, paint, source_colour
@@ -45,7 +46,7 @@ def expand(layout: Layout, selection: Selection, times: Sequence[int], now_ns: i
     moments = Moments(layout, now_ns)
     source = visible(label(selection.batch))
     out = []
-    for record, moment, level in zip(flat_objects(selection), times, levels(selection.lines), strict=True):
+    for record, moment, level in zip(flat_objects(selection), times, severities_of(selection), strict=True):
         shown = layout.fields.of(record)
         if not layout.fields.only:
             shown = _once(shown)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from logyard.batch import Selection
-from logyard.derive.severity import Level, levels
+from logyard.derive.blocks import severities_of
+from logyard.derive.severity import Level
 from logyard_cli.pretty import Layout, render
 from logyard_cli.visible import decoded, visible, visible_json
 
@@ -66,7 +67,7 @@ class Pretty:
         self._encoding = encoding
 
     def render(self, parts: Sequence[Part], now_ns: int) -> list[list[bytes]]:
-        severities: list[list[Level | None]] = [levels(part.selection.lines) for part in parts]
+        severities: list[list[Level | None]] = [severities_of(part.selection) for part in parts]
         layout = self.layout
         for part, found in zip(parts, severities, strict=True):
             layout = layout.fitted(part.selection.batch, part.times, found, now_ns)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from logyard.derive.severity import levels
+from logyard.derive.blocks import severities_of
 from logyard_cli.chosen import ALL_FIELDS, Fields
 from logyard_cli.colour import wanted
 from logyard_cli.context import Neighbours, Source, source_of
@@ -177,7 +177,7 @@ class Screen:
             summary.matched += part.selection.count if part.matched is None else sum(part.matched)
             summary.streams.add(part.selection.batch.key)
             if self._rates is not None:
-                self._rates.add(levels(part.selection.lines), time.monotonic())
+                self._rates.add(severities_of(part.selection), time.monotonic())
         return [_numbered(part, lines) for part, lines in zip(parts, drawn, strict=True)]
 
     async def show(self, runs: list[Run], late: Late | None = None) -> int:

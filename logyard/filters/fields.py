@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from logyard.batch import Batch, Selection
-from logyard.derive import levels, times
+from logyard.derive import times
+from logyard.derive.blocks import severities_of
 from logyard.filters.tree import FieldPath
 
 __all__ = ["Members", "columns", "members_of", "of_batch", "readable", "values"]
@@ -53,7 +54,7 @@ def columns(selection: Selection, paths: Sequence[FieldPath]) -> list[list[Any]]
 
 def _of_envelope(selection: Selection, batch: Batch, name: str) -> list[Any]:
     if name == "level":
-        return [None if level is None else level.label for level in levels(selection.lines)]
+        return [None if level is None else level.label for level in severities_of(selection)]
     if name == "time":
         return list(times(selection.lines, batch.time_ns))
     if name == "text":

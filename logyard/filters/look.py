@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import compress
 from typing import Any, TypeAlias
 
 from logyard.batch import Batch, Selection
 from logyard.derive import Level, levels
+from logyard.derive.blocks import severities
 from logyard.filters.fields import Members, readable
 from logyard.filters.severities import Written, written_levels
 from logyard.filters.tree import FieldPath
@@ -81,6 +83,9 @@ class Look:
 
     def at_levels(self, positions: Positions, wanted: frozenset[Level]) -> Positions:
         """Records of some severities."""
+        codes = severities(Selection(self.batch, None if len(positions) == self.count else positions))
+        if codes is not None:
+            return list(compress(positions, codes.translate(_wanted(wanted))))
         written = self._written_levels if self.of_lines and not self.is_few(positions) else None
         if written is None:
             return [at for at, level in zip(positions, self._levels_of(positions), strict=True) if level in wanted]
@@ -130,6 +135,12 @@ class Look:
     def is_few(self, positions: Positions) -> bool:
         """Whether records are better looked at one by one than in the block."""
         return len(positions) * _FEW < self.count
+
+
+@lru_cache(maxsize=64)
+def _wanted(levels: frozenset[Level]) -> bytes:
+    """For each code of a severity whether it is one of these."""
+    return bytes(code in levels for code in range(256))
 
 
 def hits(search: Search, block: bytes, separator: bytes, *, worth: bool = False) -> list[int] | None:

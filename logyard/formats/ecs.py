@@ -12,7 +12,8 @@ from typing import Any
 
 from logyard.batch import Batch, Selection
 from logyard.derive import rfc3339
-from logyard.formats.lined import BySeverity, Lined, kinds_for
+from logyard.derive.blocks import BySeverity, kinds_for
+from logyard.formats.lined import Lined
 from logyard.formats.moments import canonical, label_of, level_label, moments
 from logyard.formats.objects import Group, divide, gather, json_strings, normalised
 from logyard.formats.splice import Columns, Documents, at, is_partial, members, offsets, origin, spliced

@@ -12,6 +12,7 @@ import orjson
 
 from logyard.batch import Batch, Selection
 from logyard.derive import Level, derive
+from logyard.derive.blocks import BySeverity, kinds_for
 from logyard.derive.members import written
 from logyard.derive.severity import LEVEL_NAMES
 from logyard.derive.stamp import rfc3339, stamps
@@ -25,7 +26,7 @@ from logyard.formats.fields import (
     reserve,
 )
 from logyard.formats.framing import one_by_one
-from logyard.formats.lined import BySeverity, kinds_for, write_lines
+from logyard.formats.lined import write_lines
 from logyard.formats.moments import label_of, moments
 from logyard.formats.objects import Group, divide, gather, json_strings
 from logyard.formats.shapes import Shape

@@ -8,57 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
-
-import orjson
 
 from logyard import native
 from logyard.batch import Selection
-from logyard.derive.severity import Level, level_value
 from logyard.formats.framing import one_by_one
 from logyard.formats.splice import Before, Columns, Mark, is_partial
 
-__all__ = ["BySeverity", "Lined", "kinds_for", "write_lines"]
+__all__ = ["Lined", "write_lines"]
 
 _TOGETHER = 64 * 1024
-_SEPARATORS = (b"\n", b"\x1e", b"\x1f", b"\x1d", b"\x1c", b"\0")
-"""What no JSON and no mark in a text goes on behind."""
-_LATEST_NS = 1 << 62
-"""Times beyond, in the year 2116, are left to Python's numbers."""
-
-
-class BySeverity(dict[bytes, bytes | None]):
-    """What documents hold for a severity, by the JSON that tells it, b"" for records that tell none.
-
-    Args:
-        make: makes it of the severity; of None where none is told, or none that is known.
-        known: whether records are left whose severity is told and not known.
-    """
-
-    def __init__(self, make: Callable[[Level | None], bytes], *, known: bool = False) -> None:
-        super().__init__()
-        self._make = make
-        self._known = known
-
-    def __missing__(self, told: bytes) -> bytes | None:
-        try:
-            level = level_value(orjson.loads(told)) if told else None
-        except orjson.JSONDecodeError:  # a number that is none for it
-            level = None
-        made = None if told and level is None and self._known else self._make(level)
-        self[told] = made
-        return made
-
-
-def kinds_for(selection: Selection) -> ModuleType | None:
-    """``logyard.native.lines``, whose names say what documents are made of; None where `write_lines` does nothing."""
-    batch = selection.batch
-    if not selection.count or batch.separator not in _SEPARATORS:
-        return None
-    if batch.first < 0 or not 0 <= batch.time_ns < _LATEST_NS:
-        return None
-    return native.module
 
 
 def write_lines(

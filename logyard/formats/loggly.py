@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 
 from logyard.batch import Batch, Selection
+from logyard.derive.blocks import BySeverity, kinds_for
 from logyard.derive.stamp import rfc3339
 from logyard.derive.time import time_value
 from logyard.formats.fields import as_object, labels_of
 from logyard.formats.framing import cut_text, one_by_one
-from logyard.formats.lined import BySeverity, kinds_for, write_lines
+from logyard.formats.lined import write_lines
 from logyard.formats.moments import label_of, moments
 from logyard.formats.objects import Group, divide, gather, json_strings
 from logyard.formats.splice import at, is_partial, members, offsets, origin, spliced

@@ -6,9 +6,10 @@ from typing import Any
 
 from logyard.batch import Batch, Selection
 from logyard.derive import rfc3339
+from logyard.derive.blocks import kinds_for
 from logyard.formats.fields import labels_of
 from logyard.formats.framing import one_by_one, prefixed
-from logyard.formats.lined import kinds_for, write_lines
+from logyard.formats.lined import write_lines
 from logyard.formats.objects import gather, json_strings, only_objects, plain_objects
 from logyard.formats.splice import is_partial, members, spliced
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from logyard.batch import Batch, Selection
 from logyard.derive import Level, derive, levels, times
+from logyard.derive.blocks import BySeverity, kinds_for
 from logyard.derive.crowd import Crowd, read_crowd
 from logyard.derive.severity import level_value
 from logyard.derive.stamp import SECOND
 from logyard.errors import UsageError
 from logyard.formats.fields import json_objects, readable_lines
 from logyard.formats.framing import cut_text, escape_newlines, newline_block, octet_frames, prefixed
-from logyard.formats.lined import BySeverity, kinds_for, write_lines
+from logyard.formats.lined import write_lines
 from logyard.formats.syslog_header import (
     batch_data,
     facility_number,

@@ -561,7 +561,20 @@ static int look_up(struct state *s, struct known *known, int *count, PyObject *m
 
 /* ---- lines as JSON strings ---- */
 
-static size_t escaped_size(byte c) { return c == '"' || c == '\\' || c == '\t' ? 2 : c < 0x20 ? 6 : 1; }
+/* What stands behind the backslash for what has a short form in JSON, 0 for what has none. */
+static char short_form(byte c) {
+    switch (c) {
+    case '"': case '\\': return (char)c;
+    case '\b': return 'b';
+    case '\f': return 'f';
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    default: return 0;
+    }
+}
+
+static size_t escaped_size(byte c) { return short_form(c) ? 2 : c < 0x20 ? 6 : 1; }
 
 /* The bytes that the line takes as a string; 0 when it is no UTF-8. */
 static size_t string_size(const struct state *s, struct span line) {
@@ -591,13 +604,13 @@ static char *put_string(char *at, struct span line, const byte *block_end) {
         if (p == end || escaped_size(*p) == 1) continue;
         byte c = *p++;
         *at++ = '\\';
-        if (c < 0x20 && c != '\t') {
+        if (short_form(c)) {
+            *at++ = short_form(c);
+        } else {
             memcpy(at, "u00", 3);
             at[3] = (char)('0' + (c >> 4));
             at[4] = "0123456789abcdef"[c & 15];
             at += 5;
-        } else {
-            *at++ = (char)(c == '\t' ? 't' : c);
         }
     }
     *at++ = '"';

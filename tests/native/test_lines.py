@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,9 @@ from logyard.formats.nested import NestedFormat
 from logyard.formats.splice import ByStamp, Mark
 from logyard.formats.syslog import SyslogFormat
 from tests.formats.json_lines import HOSTILE, SHAPED, has_a_name_twice, strictly_object
-from tests.formats.sample_batches import OBSERVED, SYSTEM, batch_of, whole
+from tests.formats.sample_batches import OBSERVED, whole
 from tests.formats.syslog_parser import in_micros
+from tests.native.both import both, selections
 from tests.native.told_lines import TEXTS, TIMES, blocks, texts
 
 pytestmark = pytest.mark.needs("native")
@@ -53,14 +53,6 @@ def write(
     return made
 
 
-def both(make: Callable[[], Any]) -> tuple[Any, Any]:
-    """What is made with the part in C, and without."""
-    with_it = make()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "module", None)
-        return with_it, make()
-
-
 def meaning(document: bytes) -> Any:
     """What a document says, with the order of its members and names that occur twice."""
     return json.loads(document, object_pairs_hook=lambda pairs: ("object", pairs))
@@ -73,13 +65,6 @@ def meanings(block: bytes) -> list[Any]:
 def is_ambiguous(line: bytes) -> bool:
     """Whether Python itself takes other values from the line beside other neighbours: a name is in it twice."""
     return strictly_object(line) and has_a_name_twice(line)
-
-
-def selections(records: list[bytes]) -> list[Selection]:
-    """All records of a batch, and some of them; of an application, and of a file."""
-    odd = list(range(1, len(records), 2))
-    system = whole(*records, **SYSTEM, partial=True)
-    return [whole(*records), Selection(batch_of(*records), odd), system, Selection(system.batch, odd)]
 
 
 def bulk(selection: Selection) -> bytes:
@@ -364,7 +349,7 @@ def test_records_of_several_lines_are_taken_where_something_else_divides_them() 
     records = [b"one\n two", b"three", b'{"a":\n1}', b'{"a":1}']
     string = ((kinds.MESSAGE, None), b"\n")
     assert write(records, kinds.LINE, texts=string) == [
-        b'"one\\u000a two"\n"three"\n', (2, 15, 23), b'{"a":1}'
+        b'"one\\n two"\n"three"\n', (2, 15, 23), b'{"a":1}'
     ]  # fmt: skip
     # A line as it is stays one line, but where its length tells where it ends.
     for octets, first in ((False, [(0, 0, 8), b"three"]), (True, [b"8 one\n two5 three"])):
