@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from logyard.bus.catalogue import list_streams
+from logyard.bus.nodes import list_nodes
 from logyard.demo.application import COUNTS, HEALTH, NAME, Plan
 from logyard.demo.receiver import Receiver, receive_syslog
 from logyard.demo.summary import Archive, Tally
@@ -29,6 +31,7 @@ from logyard_cli.tail import TailOptions, run_tail
 
 __all__ = ["demonstrate"]
 
+BEGIN_WITHIN = 10.0
 SETTLE_WITHIN = 20.0
 SHOW_WITHIN = 10.0
 MEMORY = 256 << 20
@@ -99,6 +102,7 @@ class _Course:
     async def run(self) -> Tally | None:
         self._stopping.on_second(self._end_at_once)
         self._introduce()
+        await self._until_the_agent_looks()
         application = self._start_application()
         tail_stop = asyncio.Event()
         tail = asyncio.create_task(self._tail(tail_stop))
@@ -122,6 +126,16 @@ class _Course:
             f"demo: {self._plan.instances} instances of {NAME} log to {self._plan.folder}; drains take all to "
             f"{self._home / 'archive.log'} and to a syslog receiver on port {self._receiver.port}. {end}."
         )
+
+    async def _until_the_agent_looks(self) -> None:
+        """What has been rotated before an agent looks for the first time is not read."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + BEGIN_WITHIN
+        async with connect(self._deployment.url) as server:
+            while loop.time() < deadline and not self._stopping.requested:
+                if await list_nodes(server, time.time()):
+                    return
+                await asyncio.sleep(0.02)
 
     def _start_application(self) -> Process:
         argv = (sys.executable, "-P", "-m", "logyard.demo.application")

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -55,12 +56,18 @@ class Directory:
         children: name of each directory in it that patterns lead to.
         followed: whether patterns mean files in it (not only directories on the way).
         waits: whether something may appear in it that leads to files, so that it must be watched.
+        listed_ns: when it was listed last, ns since 1970; ``before_ns``: the time before that. Of a directory that was
+            not there when its parent was listed, that counts. None when agent and directory are new to each other.
     """
 
-    __slots__ = ("_claims", "_names", "_steps", "children", "files", "followed", "path", "waits")
+    __slots__ = (
+        "_claims", "_names", "_steps", "before_ns", "children", "files", "followed", "listed_ns", "path", "waits",
+    )  # fmt: skip
 
-    def __init__(self, path: str, steps: Iterable[_Step]) -> None:
+    def __init__(self, path: str, steps: Iterable[_Step], missing_ns: int | None = None) -> None:
         self.path = path
+        self.listed_ns = missing_ns
+        self.before_ns: int | None = None
         self.files: dict[str, Found] = {}
         self.children: dict[str, Directory] = {}
         self._steps = list(_without_deep(steps))
@@ -93,7 +100,7 @@ class Directory:
                 child = self.children.get(name)
                 steps = None if child else self._steps_into(name, is_link=entry.is_link)
                 if child is not None or steps:
-                    children[name] = child or Directory(self.join(name), steps or ())
+                    children[name] = child or Directory(self.join(name), steps or (), self.before_ns)
             if self.followed:
                 pattern = claims[name] = known[name] if name in known else self._claim(name)
                 if pattern is not None and self._is_wanted(entry, pattern, tell):
@@ -193,6 +200,7 @@ class Tree:
 
     def _list(self, directory: Directory) -> list[Directory]:
         waited = directory.waits
+        directory.before_ns, directory.listed_ns = directory.listed_ns, time.time_ns()
         self._watch(directory)
         new = directory.relist(self._tell)
         if directory.waits != waited:

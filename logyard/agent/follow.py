@@ -153,6 +153,7 @@ class Follower:
             # Not blocking: should the name have become that of a pipe by now.
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
+            directory.listed_ns = directory.before_ns  # it is somewhere else already, and was not here before that
             return
         except OSError as error:
             self._refuse(path, error.strerror or str(error))
@@ -168,7 +169,7 @@ class Follower:
                 self._find_again(known, slot, found, now)
             return
         try:
-            slot = slot or self._make_slot(path, directory.path, found)
+            slot = slot or self._make_slot(path, directory, found)
         except UsageError as error:
             os.close(fd)
             self._refuse(path, str(error))
@@ -203,10 +204,11 @@ class Follower:
             self._files.regain(source)
             self._files.freeze(slot)
 
-    def _make_slot(self, path: str, directory: str, found: Found) -> Slot:
+    def _make_slot(self, path: str, directory: Directory, found: Found) -> Slot:
         slot = Slot(self._node, path, found.pattern, found.pattern.labels(path))
+        slot.missing_ns = directory.before_ns
         self._register.enter(slot)
-        if slot.directory != directory:
+        if slot.directory != directory.path:
             self._watcher.watch(slot.directory, followed=True)
         return slot
 

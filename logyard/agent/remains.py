@@ -13,15 +13,12 @@ from typing import NamedTuple
 
 from logyard.agent.memory import Memory
 from logyard.agent.position import Position
-from logyard.agent.rotation import Age, Candidate, Sibling, open_sibling
+from logyard.agent.rotation import GRAIN_NS, Age, Candidate, Sibling, open_sibling
 from logyard.agent.source import Slot, Source
 
 __all__ = ["Lost", "View", "ages_read", "examine", "hold_open", "is_successor"]
 
 log = logging.getLogger(__name__)
-
-GRAIN_NS = 10_000_000
-"""File systems stamp files by a clock that ticks every few ms."""
 
 
 class Lost(NamedTuple):

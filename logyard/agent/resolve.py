@@ -164,11 +164,12 @@ class Resolver:
             False if there are some that Redis was not asked about, or that are being renamed.
         """
         asked = {(sibling.device, sibling.inode) for sibling in view.siblings}
-        siblings = self._siblings(view.slot, Listing(view.slot.directory))
+        listing = Listing(view.slot.directory)
+        siblings = self._siblings(view.slot, listing)
         if not asked.issuperset((sibling.device, sibling.inode) for sibling in siblings):
             return False
         view.siblings = siblings
-        return hold_open(view)
+        return hold_open(view) and listing.is_whole(view.slot.name)
 
     def _decide(self, view: View, source: Source) -> Callable[[], None]:
         """What to do with a file; nothing is changed yet but the view.
@@ -252,7 +253,8 @@ class Resolver:
         rotated = changed or dated or any(one.copied for one in candidates)
         read = ages_read(view, self._memory)
         recent_ns = time.time_ns() - int(self._late * 1e9)
-        chosen = plan(candidates, read, rotated=rotated, recent_ns=recent_ns)
+        chosen = plan(candidates, read, rotated=rotated, recent_ns=recent_ns, missing_ns=slot.missing_ns)
+        slot.missing_ns = None
         self._tell_gaps(view, candidates)
         for candidate, at in chosen:
             self._adopt(view, candidate, at, now)

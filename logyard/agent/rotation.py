@@ -19,6 +19,7 @@ from logyard.agent.discovery import COMPRESSED
 from logyard.agent.position import Position
 
 __all__ = [
+    "GRAIN_NS",
     "Age",
     "Candidate",
     "Listing",
@@ -30,6 +31,9 @@ __all__ = [
     "original_name",
     "plan",
 ]
+
+GRAIN_NS = 10_000_000
+"""File systems stamp files by a clock that ticks every few ms."""
 
 # ".1", ".0042"; a date or a time of at least six digits behind almost anything; a word.
 _SUFFIX = r"(?:\.\d{1,4}|[-._@](?=(?:\D?\d){6})\d[\dTZ_.:+-]*|[-._](?:old|bak|prev|orig))"
@@ -139,17 +143,22 @@ def is_rotated(name: str, original: str) -> bool:
 
 
 class Listing:
-    """The names in a directory, looked up once for all followed files in it; empty where it cannot be listed."""
+    """The names in a directory, looked up once for all followed files in it; empty where it cannot be listed.
+
+    Attributes:
+        torn: a name was not there any more when its file was looked at: a rotation was going on.
+    """
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self.torn = False
         try:
             self._names = sorted(name for name in os.listdir(directory or "/") if not name.endswith(COMPRESSED))  # noqa: PTH208
         except OSError:
             self._names = []
 
-    def siblings(self, original: str) -> list[Sibling]:
-        """The files beside ``original`` that may have been it, oldest first."""
+    def names(self, original: str) -> list[tuple[str, bool]]:
+        """Names that a file which was ``original`` may have now, and whether they look as if a rotation made them."""
         stem = os.path.splitext(original)[0]  # noqa: PTH122
         found = []
         for at in range(bisect_left(self._names, stem), len(self._names)):
@@ -157,19 +166,37 @@ class Listing:
             if not name.startswith(stem):
                 break
             rotated = is_rotated(name, original)
-            if name == original or not (rotated or (name.startswith(original) and name[len(original)] in "-._@~")):
-                continue
+            if name != original and (rotated or (name.startswith(original) and name[len(original)] in "-._@~")):
+                found.append((name, rotated))
+        return found
+
+    def siblings(self, original: str) -> list[Sibling]:
+        """The files beside ``original`` that may have been it, oldest first."""
+        found = []
+        for name, rotated in self.names(original):
             try:
                 info = os.lstat(f"{self.directory}/{name}")
+            except FileNotFoundError:
+                self.torn = True
+                continue
             except OSError:
                 continue
             if stat.S_ISREG(info.st_mode):
                 found.append(Sibling(name, info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, rotated=rotated))
         return sorted(found, key=lambda sibling: by_age(sibling.age))
 
+    def is_whole(self, original: str) -> bool:
+        """Whether no file beside ``original`` can have escaped it by a rotation between the names and the files."""
+        return not self.torn and self.names(original) == Listing(self.directory).names(original)
+
 
 def plan(
-    candidates: Sequence[Candidate], read: Sequence[Age], *, rotated: bool, recent_ns: int
+    candidates: Sequence[Candidate],
+    read: Sequence[Age],
+    *,
+    rotated: bool,
+    recent_ns: int,
+    missing_ns: int | None = None,
 ) -> list[tuple[Candidate, Position | None]]:
     """Decide which siblings hold lines to read, or may get some.
 
@@ -179,6 +206,7 @@ def plan(
         rotated: the file that now has the path is not the one that was read last, so that there may be files
             which were both made and rotated in between.
         recent_ns: since when (mtime) a file counts as one that may still get late lines.
+        missing_ns: where nothing was read for this path: when it was seen that there is no such file, None if never.
 
     Returns:
         those to follow, oldest first, and where to go on in each; None is the beginning.
@@ -194,10 +222,12 @@ def plan(
         # A copy is followed in any case, so that it is known.
         if at.offset < one.sibling.size or one.known is None or one.sibling.mtime_ns >= recent_ns:
             chosen.append((one, at))
-    if rotated and known:
+    if rotated:
+        if not known and missing_ns is not None:
+            known.append(Age(missing_ns - GRAIN_NS))
         for one in candidates:
             unread = one.known is None and one.copied is None and not one.double
             fits = unread and one.sibling.rotated and one.sibling.size > 0
-            if fits and all(is_newer(one.sibling.age, other) for other in known):
+            if fits and known and all(is_newer(one.sibling.age, other) for other in known):
                 chosen.append((one, None))
     return sorted(chosen, key=lambda choice: by_age(choice[0].sibling.age))

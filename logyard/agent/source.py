@@ -230,10 +230,13 @@ class Slot:
         entry: inode number in the directory's listing when the path was opened; see `Found`.
         frozen: nothing is read until the positions of its files have been asked for.
         changes: how often it has been frozen.
+        missing_ns: when its directory was seen without it, ns since 1970, until its first files are placed: what was
+            written since and has the name of a rotated file was the path's. None where it was there from the start.
     """
 
     __slots__ = (
-        "changes", "current", "directory", "entry", "files", "frozen", "labels", "name", "node", "path", "pattern",
+        "changes", "current", "directory", "entry", "files", "frozen", "labels", "missing_ns", "name", "node", "path",
+        "pattern",
     )  # fmt: skip
 
     def __init__(self, node: str, path: str, pattern: Pattern, labels: Labels) -> None:
@@ -247,6 +250,7 @@ class Slot:
         self.entry = 0
         self.frozen = True
         self.changes = 0
+        self.missing_ns: int | None = None
 
     def __repr__(self) -> str:
         return f"<Slot {self.path} {self.files}>"

@@ -211,6 +211,60 @@ async def test_old_rotated_files_are_not_read_at_the_first_start(
     await arrived(redis_fake, "now", "then")
 
 
+@pytest.mark.parametrize("place", ["web.log", "new/web.log", "new/newer/web.log"])
+async def test_a_file_that_is_rotated_before_it_was_ever_seen_is_read(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, place: str
+) -> None:
+    write(logs / "other.log", "other")
+    old, log = logs / "web.log.1", logs / place
+    write(old, "written before any agent ran")
+    long_ago = time.time() - 3600
+    os.utime(old, (long_ago, long_ago))
+    start_agent(logs / "other.log", logs / "**/web.log")
+    await arrived(redis_fake, "other")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for line in ("one", "two"):
+        write(log, line)
+        rotate(log)
+    write(log, "three")
+    await arrived(redis_fake, "other", "one", "two", "three")
+    write(log, "four")
+    await arrived(redis_fake, "other", "one", "two", "three", "four")
+
+
+async def test_a_new_file_that_is_being_copied_is_read_once(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
+) -> None:
+    log, other = logs / "web.log", logs / "other.log"
+    write(other, "other")
+    start_agent(other, log)
+    await arrived(redis_fake, "other")
+    write(log, "one")
+    shutil.copyfile(log, logs / "web.log.1")
+    await arrived(redis_fake, "other", "one")
+    os.truncate(log, 0)
+    write(log, "two")
+    await arrived(redis_fake, "other", "one", "two")
+
+
+async def test_a_directory_with_rotated_files_that_is_moved_to_its_place_brings_no_old_lines(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
+) -> None:
+    elsewhere = logs / "elsewhere"
+    elsewhere.mkdir()
+    write(elsewhere / "web.log.1", "old")
+    write(elsewhere / "web.log", "one")
+    long_ago = time.time() - 3600
+    os.utime(elsewhere / "web.log.1", (long_ago, long_ago))
+    write(logs / "other.log", "other")
+    start_agent(logs / "other.log", logs / "here/web.log")
+    await arrived(redis_fake, "other")
+    elsewhere.rename(logs / "here")
+    await arrived(redis_fake, "other", "one")
+    write(logs / "here/web.log", "two")
+    await arrived(redis_fake, "other", "one", "two")
+
+
 async def test_a_glob_that_means_rotated_files_as_well_reads_them_once(
     redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
 ) -> None:
@@ -325,6 +379,43 @@ async def test_bursts_of_copytruncate_beside_a_running_agent_lose_nothing_that_i
     for _ in range(3):
         await asyncio.to_thread(burst)
         await arrived(redis_fake, "start", *map(str, range(count)))
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+async def test_a_name_that_changes_between_a_listing_and_a_look_at_its_file_hides_no_copy(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    log, listdir = logs / "web.log", os.listdir
+    first, second, third = (logs / f"web.log.{number}" for number in (1, 2, 3))
+    left = -1
+
+    def go_on() -> None:
+        first.rename(second)
+        shutil.copyfile(log, first)
+        os.truncate(log, 0)
+        write(log, "four")
+
+    def names(path: str) -> list[str]:
+        nonlocal left
+        found = listdir(path)
+        if path == str(logs) and left >= 0:
+            if left == 0:
+                write(log, "three")
+                second.rename(third)
+                asyncio.get_running_loop().call_soon(go_on)
+            left -= 1
+        return found
+
+    write(log, "start")
+    start_agent(log)
+    await arrived(redis_fake, "start")
+    monkeypatch.setattr("logyard.agent.rotation.os.listdir", names)
+    for line in ("one", "two"):
+        write(log, line)
+        copytruncate(log)
+    left = turn
+    await eventually(lambda: left < 0, "the rotation", timeout=15)
+    await arrived(redis_fake, "start", "one", "two", "three", "four")
 
 
 # by deleting
