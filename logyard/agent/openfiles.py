@@ -135,9 +135,11 @@ class OpenFiles:
         if beside is None:
             return False
         slot = source.slot
-        siblings = [one for one in Listing(slot.directory).siblings(slot.name) if one.rotated and one.size]
+        listing = Listing(slot.directory)
+        siblings = [one for one in listing.siblings(slot.name) if one.rotated and one.size]
         new = [one for one in siblings if (one.device, one.inode) not in beside]
-        if all(_is_copy(f"{slot.directory}/{one.name}", source.reader.fd) for one in new):
+        copies = all(_is_copy(f"{slot.directory}/{one.name}", source.reader.fd) for one in new)
+        if copies and listing.is_whole(slot.name):
             return False
         self._emptied[source] = beside
         source.begin(source.stored, source.reader.generation)
