@@ -174,7 +174,8 @@ def ages_read(view: View, memory: Memory) -> list[Age]:
         if source is not live and source not in view.unread and source not in untouched
     ]
     # A copy that was made after the last look at an emptied file holds what came after that.
-    ages += [Age(lost.source.read_ns) for lost in view.lost if lost.source.read_ns and not view.has_copy(lost)]
+    looked = [lost.source.read_ns for lost in view.lost if lost.source.read_ns and not view.has_copy(lost)]
+    ages += [Age(ns - GRAIN_NS) for ns in looked]
     if not ages and untouched:
         ages.append(Age(min(source.opened_ns for source in untouched) - GRAIN_NS))
     if not ages and is_successor(view, memory):

@@ -492,6 +492,22 @@ async def test_a_copied_and_emptied_file_loses_nothing_while_it_is_quiet(
     assert gaps(caplog) == []
 
 
+async def test_a_copy_that_was_made_within_the_clocks_grain_of_the_last_look_is_read(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, now = logs / "web.log", time.time_ns()
+    write(log, "one")
+    monkeypatch.setattr("logyard.agent.sender.time.time_ns", lambda: now)
+    start_agent(log)
+    await arrived(redis_fake, "one")
+    copytruncate(log)
+    write(log, "two")
+    copy = copytruncate(log)
+    os.utime(copy, ns=(now - 4_000_000, now - 4_000_000))  # by the file system's clock, which ticks 250 times a second
+    write(log, "three")
+    await arrived(redis_fake, "one", "two", "three")
+
+
 async def test_what_was_not_read_before_the_file_was_emptied_is_read_from_the_copy(
     redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
