@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from logyard.bus.drains import DrainSpec, drain_status
-from logyard.bus.replays import OVER, ReplayProgress, ReplayRequest, end_replay, keep_asking, replay_progress
+from logyard.bus.replays import (
+    OVER,
+    ReplayProgress,
+    ReplayRequest,
+    ask_for_replay,
+    end_replay,
+    keep_asking,
+    replay_progress,
+)
 from logyard.errors import UsageError
 from logyard_cli.bar import bar, plain
 from logyard_cli.exits import say
@@ -44,17 +52,19 @@ async def refuse_unready(server: Server, spec: DrainSpec) -> None:
 
 
 async def watch(server: Server, request: ReplayRequest) -> tuple[ReplayProgress, bool]:
-    """Keep asking until the replay is over or Ctrl-C comes, which ends it in order.
+    """Ask for a replay, and keep asking until it is over or Ctrl-C comes, which ends it in order.
 
     Returns:
         How it ended, and whether it was interrupted.
 
     Raises:
+        UsageError: another replay of this drain is under way.
         ConnectionLost, ServerError: as `Server.call`; the replay ends by itself then.
     """
     progress, interrupted = ReplayProgress(request.id, "waiting"), True
     with Stopping() as stopping, _Shown(request) as shown:
         stopping.on_second(_cancel_current())
+        await ask_for_replay(server, request)
         loop = asyncio.get_running_loop()
         renewed = noted = loop.time()
         while not stopping.requested:

@@ -101,8 +101,8 @@ async def _replay(server: ServerOptions, request: ReplayRequest, keys: tuple[str
         if request.until_ms is None:  # by the clock that the streams are stored by
             seconds, micros = await connected.call(redis_keys.GLOBAL, "TIME")
             request = replace(request, until_ms=int(seconds) * 1000 + int(micros) // 1000)
-        await ask_for_replay(connected, request)
         if request.detached:
+            await ask_for_replay(connected, request)
             click.echo(
                 f'drain {spec.name}: the router sends it again; "logyard drain show {spec.name}" tells how far it is,'
                 f' "logyard drain replay {spec.name} --cancel" ends it'

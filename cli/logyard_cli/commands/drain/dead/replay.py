@@ -52,8 +52,8 @@ async def _replay(server: ServerOptions, request: ReplayRequest) -> int:
             say(f"drain {spec.name} has no dead letters")
             return FAILED
         await refuse_unready(connected, spec)
-        await ask_for_replay(connected, request)
         if request.detached:
+            await ask_for_replay(connected, request)
             click.echo(
                 f'drain {spec.name}: the router sends them again; "logyard drain show {spec.name}" tells how far it'
                 f' is, "logyard drain replay {spec.name} --cancel" ends it'
