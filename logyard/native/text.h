@@ -79,19 +79,23 @@ static int ends_with(const byte *start, const byte *end, const char *name) {
     return (size_t)(end - start) >= size && memcmp(end - size, name, size) == 0;
 }
 
+/* Whether c goes on a name or a value of a pair. */
+static int goes_on(byte c) { return is_word(c) || c == '.' || c == '-'; }
+
+/* Whether the name before the equals sign at p is this one, and no longer one that ends so. */
+static int is_named(const byte *start, const byte *p, const char *name) {
+    const byte *begin = p - strlen(name);
+    return ends_with(start, p, name) && (begin == start || !goes_on(begin[-1]));
+}
+
 /* The name of a severity in a pair, as in level=warn and lvl="ERROR", with the equals sign at p. */
 static int paired(const byte *start, const byte *p, const byte *seen, const byte *stop, struct span *found) {
-    const byte *name = p;
-    while (name > start && is_letter(name[-1])) name--;
-    size_t size = (size_t)(p - name);
-    if (p >= stop || (name > start && (is_word(name[-1]) || name[-1] == '.' || name[-1] == '-')) ||
-        !((size == 5 && memcmp(name, "level", 5) == 0) || (size == 3 && memcmp(name, "lvl", 3) == 0) ||
-          (size == 8 && memcmp(name, "severity", 8) == 0)))
+    if (p >= stop || !(is_named(start, p, "level") || is_named(start, p, "lvl") || is_named(start, p, "severity")))
         return 0;
     if (++p < seen && *p == '"') p++;
     const byte *q = p;
     while (q < seen && is_letter(*q)) q++;
-    if (q < seen && (is_word(*q) || *q == '.' || *q == '-')) return 0;
+    if (q < seen && goes_on(*q)) return 0;
     *found = (struct span){p, (size_t)(q - p)};
     return is_severity(p, found->size);
 }
@@ -100,7 +104,7 @@ static int paired(const byte *start, const byte *p, const byte *seen, const byte
 static enum finding klog_severity(struct span line, struct span *found) {
     const byte *p = line.at;
     if (line.size < 14 || two(p + 1) < 1 || two(p + 1) > 12 || two(p + 3) < 0 || two(p + 3) > 31 || p[5] != ' ' ||
-        clock_at(p + 6) < 0 || p[11] != ':')
+        clock_at(p + 6) < 0)
         return UNSURE;
     const char *name = *p == 'I' ? "info" : *p == 'W' ? "warn" : *p == 'E' ? "error" : "fatal";
     *found = (struct span){(const byte *)name, strlen(name)};
@@ -186,14 +190,13 @@ static int read_access(struct moment *m, const byte *p, const byte *end) {
 
 /* Whether the name of a time stands before the equals sign at p. */
 static enum finding find_time_name(const byte *start, const byte *p) {
-    const byte *name = p;
-    while (name > start && is_letter(name[-1])) name--;
-    if (name > start && (is_word(name[-1]) || name[-1] == '.' || name[-1] == '-')) return NOTHING;
-    size_t size = (size_t)(p - name);
-    if (!((size == 2 && memcmp(name, "ts", 2) == 0) || (size == 4 && memcmp(name, "time", 4) == 0) ||
-          (size == 9 && memcmp(name, "timestamp", 9) == 0)))
-        return NOTHING;
-    return name > start && name[-1] == '@' ? UNSURE : FOUND;
+    static const char *const TIMES[] = {"ts", "time", "timestamp"};
+    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++)
+        if (is_named(start, p, TIMES[i])) {
+            const byte *begin = p - strlen(TIMES[i]);
+            return begin > start && begin[-1] == '@' ? UNSURE : FOUND;
+        }
+    return NOTHING;
 }
 
 /* A time like 2026-11-22 09:30:00 at p; NOTHING when none begins there that is known here. */
