@@ -1,9 +1,10 @@
-"""Severities of a whole batch, told from its block by the part of logyard that is in C (`logyard.native`)."""
+"""What the part of logyard that is in C (`logyard.native`) makes of a whole batch, and the severities in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import orjson
 
@@ -11,7 +12,7 @@ from logyard import native
 from logyard.batch import Selection
 from logyard.derive.severity import Level, level_of, level_value, levels
 
-__all__ = ["UNTOLD", "BySeverity", "kinds_for", "severities", "severities_of"]
+__all__ = ["UNTOLD", "BySeverity", "kinds_for", "severities", "severities_of", "write"]
 
 UNTOLD = 255
 """The code of a record that tells no severity."""
@@ -56,6 +57,34 @@ def kinds_for(selection: Selection) -> ModuleType | None:
     return native.module
 
 
+def write(
+    selection: Selection, pieces: tuple[Any, ...], texts: tuple[Any, ...], **how: Any
+) -> list[bytes | tuple[int, int, int]] | None:
+    """What is made of each selected record, in order.
+
+    Args:
+        selection: records for which there are `kinds_for`.
+        pieces, texts, how: as ``logyard.native.lines.write`` takes them.
+
+    Returns:
+        As it does.
+
+    Raises:
+        WireError: the block does not hold so many records as it should.
+    """
+    assert native.module is not None
+    batch = selection.batch
+    try:
+        made: list[bytes | tuple[int, int, int]] | None = native.module.write(
+            batch.block, batch.first, batch.count, batch.time_ns, selection.positions, pieces,
+            texts=texts, separator=batch.separator[0], **how,
+        )  # fmt: skip
+    except ValueError:
+        _ = batch.lines  # which says so where the block holds another number of records
+        raise
+    return made
+
+
 def severities(selection: Selection) -> bytes | None:
     """The severity of each selected record: its number (`Level`), `UNTOLD` where it tells none.
 
@@ -67,20 +96,12 @@ def severities(selection: Selection) -> bytes | None:
     """
     if (kinds := kinds_for(selection)) is None:
         return None
-    batch = selection.batch
     pieces = ((kinds.LEVEL, BySeverity(_code, known=True)),)
-    try:
-        parts = kinds.write(
-            batch.block, batch.first, batch.count, batch.time_ns, selection.positions, pieces,
-            whole=False, texts=pieces, separator=batch.separator[0],
-        )  # fmt: skip
-    except ValueError:
-        _ = batch.lines  # which says so where the block holds another number of records
-        raise
+    parts = write(selection, pieces, pieces, whole=False)
     if parts is None:
         return None
-    block = batch.block
-    return b"".join(_code(level_of(block[part[1] : part[2]])) if type(part) is tuple else part for part in parts)
+    block = selection.batch.block
+    return b"".join(part if isinstance(part, bytes) else _code(level_of(block[part[1] : part[2]])) for part in parts)
 
 
 def severities_of(selection: Selection) -> list[Level | None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from logyard import native
 from logyard.batch import Selection
+from logyard.derive.blocks import write
 from logyard.formats.framing import one_by_one
 from logyard.formats.splice import Before, Columns, Mark, is_partial
 
@@ -40,36 +41,19 @@ def write_lines(
     Raises:
         WireError: the block does not hold so many records as it should.
     """
-    assert native.module is not None
-    batch = selection.batch
-    try:
-        parts = native.module.write(
-            batch.block,
-            batch.first,
-            batch.count,
-            batch.time_ns,
-            selection.positions,
-            pieces,
-            leave_last=is_partial(selection),
-            texts=texts,
-            separator=batch.separator[0],
-            **how,
-        )
-    except ValueError:
-        _ = batch.lines  # which says so where the block holds another number of records
-        raise
+    parts = write(selection, pieces, texts, leave_last=is_partial(selection), **how)
     if parts is None:
         return None
-    left = [part for part in parts if type(part) is tuple]
+    left = [part for part in parts if isinstance(part, tuple)]
     if not left:
-        return parts  # type: ignore[no-any-return]
+        return parts  # type: ignore[return-value]
     if len(left) == selection.count:
         return None
-    positions = selection.positions
+    batch, positions = selection.batch, selection.positions
     last = left[-1][0] == selection.count - 1 and (positions is None or positions[-1] == batch.count - 1)
     some = batch.excerpt([(start, end) for _, start, end in left], last=last)
     made = iter(others(Selection(some)))
-    return _together([next(made) if type(part) is tuple else part for part in parts])
+    return _together([part if isinstance(part, bytes) else next(made) for part in parts])
 
 
 def _together(parts: Sequence[bytes]) -> list[bytes]:

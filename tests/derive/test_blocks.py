@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 
 from logyard import native
-from logyard.batch import Batch, Selection
+from logyard.batch import Selection
 from logyard.derive.blocks import UNTOLD, severities, severities_of
 from logyard.derive.severity import Level, levels
 from logyard.errors import WireError
 from logyard.filters import compile_filter
 from tests.formats.json_lines import SHAPED
-from tests.formats.sample_batches import OBSERVED, batch_of, whole
+from tests.formats.sample_batches import batch_of, miscounted, whole
 from tests.native.both import both, selections
 from tests.native.told_lines import TEXTS, blocks
 
@@ -50,9 +50,5 @@ def test_without_the_part_in_c_python_tells_them(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_block_that_holds_other_than_so_many_records_is_damaged(count: int) -> None:
-    batch = Batch(
-        key="app.web", node="n", source="s", time_ns=OBSERVED, count=count, origin="0.1", first=0, last=9,
-        block=b'{"a":1}\n{"a":2}',
-    )  # fmt: skip
     with pytest.raises(WireError, match=f"says {count} records and holds 2"):
-        severities_of(Selection(batch))
+        severities_of(miscounted(count))

@@ -18,6 +18,7 @@ def batch_of(*records: bytes, **changes: Any) -> Batch:
     """A batch of an application's records, with other attributes as ``changes`` say."""
     block, separator = join_records(records)
     known: dict[str, Any] = {
+        "count": len(records),
         "key": "app.web",
         "node": "node-1",
         "app": "web",
@@ -28,12 +29,17 @@ def batch_of(*records: bytes, **changes: Any) -> Batch:
         "first": 1000,
         "last": 1000 + len(block) + 1,
     }
-    return Batch(block=block, count=len(records), separator=separator, **(known | changes))
+    return Batch(block=block, separator=separator, **(known | changes))
 
 
 def whole(*records: bytes, **changes: Any) -> Selection:
     """All records of such a batch."""
     return Selection(batch_of(*records, **changes))
+
+
+def miscounted(count: int) -> Selection:
+    """All records of a damaged batch: it says that it holds ``count``, and holds two."""
+    return whole(b'{"a":1}', b'{"a":2}', count=count)
 
 
 SYSTEM = {"key": "sys.nginx", "app": None, "instance": None, "source": "/var/log/nginx/error.log"}

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logyard import native
-from logyard.batch import Batch, Selection, join_records
+from logyard.batch import Selection, join_records
 from logyard.derive.severity import LEVEL_NAMES, WORD_LEVELS, level_of, level_value
 from logyard.derive.time import TIME_NAMES, rfc3339, time_of
 from logyard.errors import WireError
@@ -28,7 +28,7 @@ from logyard.formats.nested import NestedFormat
 from logyard.formats.splice import ByStamp, Mark
 from logyard.formats.syslog import SyslogFormat
 from tests.formats.json_lines import HOSTILE, SHAPED, has_a_name_twice, strictly_object
-from tests.formats.sample_batches import OBSERVED, whole
+from tests.formats.sample_batches import OBSERVED, miscounted, whole
 from tests.formats.syslog_parser import in_micros
 from tests.native.both import both, selections
 from tests.native.told_lines import TEXTS, TIMES, blocks, texts
@@ -441,15 +441,12 @@ def test_more_severities_than_are_remembered_are_all_right() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_block_that_holds_other_than_so_many_records_is_damaged(count: int) -> None:
-    batch = Batch(
-        key="app.web", node="n", source="s", time_ns=OBSERVED, count=count, origin="0.1", first=0, last=9,
-        block=b'{"a":1}\n{"a":2}',
-    )  # fmt: skip
+    selection = miscounted(count)
     for written in (EcsFormat(), JsonFormat(), NestedFormat(), LogglyFormat()):
         with pytest.raises(WireError, match=f"says {count} records and holds 2"):
-            written.block(Selection(batch))
+            written.block(selection)
     with pytest.raises(WireError, match=f"says {count} records and holds 2"):
-        SyslogFormat().frames(Selection(batch), "octet")
+        SyslogFormat().frames(selection, "octet")
 
 
 @pytest.mark.parametrize("changes", [{"first": -5}, {"time_ns": 1 << 80}, {"time_ns": -1}])

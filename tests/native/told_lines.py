@@ -123,4 +123,4 @@ blocks = st.one_of(
     st.lists(st.one_of(told_lines(), texts(), st.sampled_from(HOSTILE)), min_size=1, max_size=12),
     lines,
 )
-"""The records of a batch, without newlines in any."""
+"""The records of a batch; newlines are only in texts."""
