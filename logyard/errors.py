@@ -7,6 +7,7 @@
     ├── ServerError           Redis cannot be used as it is: wrong version, no permission       (exit 3)
     │   ├── ServerFull        Redis is out of memory; reading waits until there is room
     │   └── ConnectionLost    Redis cannot be reached just now; trying again may help           (exit 3)
+    │       └── ServerLoading it has just been started and still reads what it holds            (exit 3)
     ├── WireError             a stream entry that this version cannot read
     └── DrainError            what a drain may raise from ``open`` and ``send``
         ├── NotConnected      the destination cannot be reached; nothing of this batch arrived for certain
@@ -36,6 +37,7 @@ __all__ = [
     "RetryLater",
     "ServerError",
     "ServerFull",
+    "ServerLoading",
     "SettingsError",
     "TooLarge",
     "UnknownParameter",
@@ -82,6 +84,10 @@ class ServerFull(ServerError):
 
 class ConnectionLost(ServerError):
     """Redis cannot be reached, or the connection to it ended before its answer came."""
+
+
+class ServerLoading(ConnectionLost):
+    """Redis has been started and answers no command until it has read what it holds."""
 
 
 class WireError(LogyardError):

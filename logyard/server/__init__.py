@@ -6,12 +6,13 @@ server leaves it and connects again, finding the right machine anew. Nothing is 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from ssl import SSLContext
 from typing import Any
 
-from logyard.errors import ConnectionLost, ServerError, UsageError
+from logyard.errors import ConnectionLost, ServerError, ServerLoading, UsageError
 from logyard.server import keys
 from logyard.server.connection import Connection
 from logyard.server.scripts import SCRIPTS
@@ -22,6 +23,8 @@ __all__ = ["Connection", "Server", "ServerURL", "connect"]
 
 OLDEST_REDIS = (7, 0)
 MAX_PARTITIONS = 1024
+LOADED_WITHIN = 5.0
+"""Seconds that a server which has just been started may take to read what it holds before `connect` gives up."""
 
 
 class Server:
@@ -90,8 +93,21 @@ class Server:
         for place in {self._places[tag] for tag in tags} - set(self._links):
             link = self._links[place] = await self._connect(place)
             await self._check_version(link, place)
-            for script in SCRIPTS:
-                await link.call("SCRIPT", "LOAD", script.text)
+            await self._load_scripts(link)
+
+    async def _load_scripts(self, link: Connection) -> None:
+        """Have the server know the scripts; while it still reads what it holds, this is what it refuses."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + LOADED_WITHIN
+        scripts = list(SCRIPTS)
+        while scripts:
+            try:
+                await link.call("SCRIPT", "LOAD", scripts[-1].text)
+                scripts.pop()
+            except ServerLoading:
+                if loop.time() >= deadline:
+                    raise
+                await asyncio.sleep(0.02)
 
     async def _check_version(self, link: Connection, place: Place) -> None:
         answer: bytes = await link.call("INFO", "server")

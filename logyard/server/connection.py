@@ -17,7 +17,7 @@ from typing import Any
 
 import hiredis
 
-from logyard.errors import ConnectionLost, ServerError, ServerFull
+from logyard.errors import ConnectionLost, ServerError, ServerFull, ServerLoading
 from logyard.server.scripts import EVEN_FULL
 
 __all__ = ["Connection"]
@@ -26,7 +26,7 @@ ANSWER_WITHIN = 30.0
 """Seconds after which a server that does not answer is taken for dead."""
 
 # The server is alive but is not the one to talk to (any more): find the right one and come back.
-_ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED", "NOSCRIPT")
+_ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "READONLY", "MASTERDOWN", "TRYAGAIN", "UNBLOCKED", "NOSCRIPT")
 
 
 class Connection(asyncio.Protocol):
@@ -153,6 +153,8 @@ class Connection(asyncio.Protocol):
         code = text.partition(" ")[0]
         if code == "OOM":
             return ServerFull(f"{self.name} is out of memory: {text}")
+        if code == "LOADING":
+            return ServerLoading(f"{self.name} is loading what it holds into memory; try again in a moment")
         if code in _ELSEWHERE:
             return ConnectionLost(f"{self.name}: {text}")
         if code in {"WRONGPASS", "NOAUTH", "NOPERM"}:

@@ -118,14 +118,22 @@ async def test_a_server_that_never_answers_is_given_up(listen: Listen, monkeypat
         await fake.call("PING")
 
 
-@pytest.mark.parametrize("answer", ["MOVED 1 127.0.0.1:1", "READONLY no", "LOADING wait", "CLUSTERDOWN no"])
-async def test_a_server_that_is_not_the_one_any_more_counts_as_lost(listen: Listen, answer: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("MOVED 1 127.0.0.1:1", "MOVED"),
+        ("READONLY no", "READONLY"),
+        ("LOADING wait", "is loading what it holds"),
+        ("CLUSTERDOWN no", "CLUSTERDOWN"),
+    ],
+)
+async def test_a_server_that_is_not_the_one_any_more_counts_as_lost(listen: Listen, answer: str, told: str) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(f"-{answer}\r\n".encode())
         await reader.read()
 
-    with pytest.raises(ConnectionLost, match=answer.split(maxsplit=1)[0]):
+    with pytest.raises(ConnectionLost, match=told):
         await (await listen(refuse)).call("SET", "a", 1)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from logyard import server as module
 from logyard.batch import Batch
 from logyard.bus.catalogue import stream_keys
 from logyard.bus.publish import Outbox
 from logyard.bus.read import read_on
-from logyard.errors import ConnectionLost, ServerError, UsageError
+from logyard.errors import ConnectionLost, ServerError, ServerLoading, UsageError
 from logyard.server import Server, connect
 from tests.servers.certificates import Certificates
-from tests.servers.old_redis import OldRedis
-from tests.servers.processes import free_port
+from tests.servers.old_redis import LoadingRedis, OldRedis
+from tests.servers.processes import eventually, free_port
 from tests.servers.redis import PASSWORD, USER, RedisServer, SecureRedis
 from tests.servers.topologies import Cluster, SentinelGroup
 
@@ -44,6 +47,11 @@ async def round_trip(server: Server, number: int = 1) -> None:
     for key in STREAMS:
         page = await read_on(server, key, count=100)
         assert page.batches[-1].lines == [b"line %d of %s" % (number, key.encode())]
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 async def test_a_unix_socket_serves(valkey: RedisServer) -> None:
@@ -120,6 +128,37 @@ async def test_an_old_redis_is_refused_with_what_is_missing(old_redis: OldRedis)
     with pytest.raises(ServerError, match=r"Redis 6\.2\.14; logyard needs Redis 7\.0 or later, or Valkey"):
         async with connect(old_redis.url):
             pass
+
+
+async def test_a_server_that_loads_what_it_holds_is_waited_for(loading_redis: LoadingRedis) -> None:
+    loading_redis.refusals = 3
+    async with connect(loading_redis.url) as server:
+        assert server.version == "Redis 7.0.15"
+    assert loading_redis.refusals < 0
+
+
+async def test_a_server_that_loads_for_long_is_told(
+    loading_redis: LoadingRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOADED_WITHIN", 0.0)
+    loading_redis.refusals = 10**9
+    with pytest.raises(ServerLoading, match="is loading what it holds into memory; try again in a moment"):
+        async with connect(loading_redis.url):
+            pass
+
+
+async def test_a_server_that_was_killed_can_be_connected_while_it_starts(
+    make_redis: Callable[..., RedisServer],
+) -> None:
+    slow = make_redis(
+        settings=["key-load-delay 500", "loading-process-events-interval-bytes 1024"]
+    )  # microseconds a key
+    slow.client.mset({f"key {number}": number for number in range(1000)})
+    slow.kill()
+    slow.launch()
+    await eventually(lambda: listens(slow.socket), "the server to listen")
+    async with connect(slow.url) as server:
+        assert await server.call("global", "GET", "key 999") == b"999"
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "redis+sentinel"])
