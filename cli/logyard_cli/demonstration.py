@@ -18,7 +18,7 @@ from logyard.demo.application import COUNTS, HEALTH, NAME, Plan
 from logyard.demo.receiver import Receiver, receive_syslog
 from logyard.demo.summary import Archive, Tally
 from logyard.deployment import Deployment, deploy
-from logyard.errors import LogyardError
+from logyard.errors import ConnectionLost, LogyardError
 from logyard.secret import Secret
 from logyard.server import connect
 from logyard.settings import AgentSettings, DrainSettings, EmbeddedSettings, FileSettings, Settings, load_settings
@@ -181,13 +181,19 @@ class _Course:
 
     async def _settled(self, written: dict[str, int]) -> Tally | None:
         """The counts once they agree, or as they are when they have had their time; None when it was to end at once."""
-        tally = await self._count(written)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SETTLE_WITHIN
-        while not tally.agrees and loop.time() < deadline and not self._at_once.is_set():
+        while not self._at_once.is_set():
+            over = loop.time() >= deadline
+            try:
+                tally = await self._count(written)
+                if tally.agrees or over:
+                    return tally
+            except ConnectionLost:  # the server may just be starting again
+                if over:
+                    raise
             await asyncio.sleep(0.05)
-            tally = await self._count(written)
-        return None if self._at_once.is_set() else tally
+        return None
 
     async def _count(self, written: dict[str, int]) -> Tally:
         async with connect(self._deployment.url) as server:

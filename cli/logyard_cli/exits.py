@@ -10,6 +10,7 @@ Whoever reads our output may close it at any time (``| head``): that ends a comm
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ __all__ = [
     "OK",
     "USAGE",
     "cause",
+    "confirmed",
     "exit_code",
     "run_async",
     "say",
@@ -54,7 +56,22 @@ def run_async(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a command's coroutine; Ctrl-C cancels it, waits for it and raises KeyboardInterrupt."""
     import asyncio
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see logyard_cli.entry
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return asyncio.run(work)
+
+
+def confirmed(question: str) -> bool:
+    """Ask somebody at the terminal; no is the default, and Ctrl-C ends the process.
+
+    Inside a coroutine asyncio would keep Ctrl-C to itself until there is an answer; and as an exception it is not
+    raised either when it comes just before Python begins to read.
+    """
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def exit_code(call: Callable[[], object]) -> int:

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from itertools import repeat
@@ -43,6 +43,7 @@ from logyard_cli.renderers import Part
 from logyard_cli.rowscreen import RowScreen
 from logyard_cli.screen import Screen, TailOptions
 from logyard_cli.selecting import Selecting
+from logyard_cli.stopping import unless
 from logyard_cli.tables import Look, encode_rows, pretty_table
 from logyard_cli.units import duration, plural
 from logyard_cli.zones import ThisMachine, stamps_in
@@ -163,13 +164,23 @@ async def run_query(
     if query is not None:
         check_plan(make_plan(query.pipes), options)
     with output or Output.standard() as place:
-        async with connect() as server:
-            if query is None:
+        async with AsyncExitStack() as stack:
+
+            async def begin() -> tuple[Server, Queries, list[str]]:
+                server = await stack.enter_async_context(connect())
+                if query is not None:
+                    return server, query, await stream_keys(server)
                 from logyard.bus.filters import get_filters, texts_of
 
-                query = read_queries((options.text,), texts_of(await get_filters(server)))
-            search = _Search(server, options, query, choice, place, notice or make_notes(options.view.color))
-            return await search.run(stop)
+                found = read_queries((options.text,), texts_of(await get_filters(server)))
+                return server, found, await stream_keys(server)
+
+            begun = await unless(stop, begin())
+            if begun is None:
+                return QuerySummary(partial=True)
+            server, asked, keys = begun
+            search = _Search(server, options, asked, choice, place, notice or make_notes(options.view.color))
+            return await search.run(keys, stop)
 
 
 class _Search:
@@ -222,8 +233,7 @@ class _Search:
             context=Context(before, after) if before or after else None,
         )
 
-    async def run(self, stop: asyncio.Event) -> QuerySummary:
-        keys = await stream_keys(self._server)
+    async def run(self, keys: list[str], stop: asyncio.Event) -> QuerySummary:
         chosen = [key for key in keys if self._choice.selects(key) and self._query.wants(key)]
         if not self._there(keys, chosen):
             self._summary.code = FAILED

@@ -35,6 +35,7 @@ from logyard_cli.queries import Queries, read_queries
 from logyard_cli.renderers import Part
 from logyard_cli.screen import Late, Screen, TailOptions, TailSummary
 from logyard_cli.selecting import Selecting, expressions_of
+from logyard_cli.stopping import unless
 from logyard_cli.units import duration, plural
 from logyard_cli.zones import stamps_in
 
@@ -80,7 +81,9 @@ async def run_tail(
     choice = StreamChoice(options.streams, options.excluded)
     include = expressions_of(options.include, "--include")
     exclude = expressions_of(options.exclude, "--exclude")
-    queries = await _queries(connect, options)
+    queries = await unless(stop, _queries(connect, options))
+    if queries is None:
+        return TailSummary()
     selecting = Selecting(queries.filter, include, exclude)
     with output or Output.standard() as place:
         options, screen = _sink(options, queries, place)

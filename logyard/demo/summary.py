@@ -11,6 +11,9 @@ import orjson
 
 __all__ = ["Archive", "Tally"]
 
+_COMPARED = 256
+"""Bytes by which an archive is known to be as it was; a record's id is among them."""
+
 
 class Archive:
     """The file that the demo's file drain writes, read as it grows.
@@ -21,22 +24,30 @@ class Archive:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._begin()
+
+    def _begin(self) -> None:
         self.by_source: Counter[str] = Counter()
         self.repeated = 0
-        self._path = path
         self._at = 0
+        self._end = b""
         self._seen: set[str] = set()
 
     def read(self) -> None:
-        """Take in what has been written since the last call."""
+        """Take in what has been written since the last call; all of it when a drain that began anew has cut it back."""
         try:
             with self._path.open("rb") as file:
-                file.seek(self._at)
+                file.seek(self._at - len(self._end))
+                if file.read(len(self._end)) != self._end:
+                    self._begin()
+                    file.seek(0)
                 data = file.read()
         except FileNotFoundError:
             return
         data = data[: data.rfind(b"\n") + 1]
         self._at += len(data)
+        self._end = (self._end + data)[-_COMPARED:]
         for line in data.splitlines():
             record = orjson.loads(line)
             app = record.get("app")

@@ -14,7 +14,9 @@ from logyard.server import Server, connect
 from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
-COMMAND = (sys.executable, "-c", "from logyard_cli.main import main; main()")
+COMMAND = (sys.executable, "-c", "from logyard_cli.entry import main; main()")
+PATIENT = (sys.executable, "-c", "import logyard_cli.complete as c; c._PATIENCE = 60; " + COMMAND[-1])
+"""The same; completion waits for its answer, however slow the machine is."""
 
 
 _COLOURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"}

@@ -10,7 +10,7 @@ import pytest
 
 from logyard.bus.filters import save_filter
 from logyard.server import Server
-from tests.cli.conftest import COMMAND
+from tests.cli.conftest import PATIENT
 from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
@@ -20,7 +20,7 @@ Complete = Callable[..., list[str]]
 def completed(url: str, *words: str) -> list[str]:
     """What bash offers for the last of these words."""
     done = subprocess.run(
-        COMMAND,
+        PATIENT,
         env={
             **os.environ, "_LOGYARD_COMPLETE": "bash_complete", "LOGYARD_REDIS_URL": url,
             "COMP_WORDS": " ".join(f"'{word}'" if " " in word else word for word in ("logyard", *words)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +145,24 @@ async def test_on_a_terminal_the_answer_decides(
         os.close(ours)
         os.close(theirs)
     assert await count_letters(server, "archive") == left
+
+
+async def test_ctrl_c_at_the_question_removes_nothing(server: Server, dead: Dead, start_logyard: Start) -> None:
+    await bury(server, "archive", (b"a", "new"))
+    ours, theirs = pty.openpty()
+    try:
+        process = start_logyard("drain", "dead", "archive", "purge", stdin=theirs)
+        assert process.stderr is not None
+        told = b""
+        while b"[y/N]" not in told:
+            told += await asyncio.to_thread(os.read, process.stderr.fileno(), 1000)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == -signal.SIGINT  # 130 for a shell
+        assert process.stderr.read().strip() == b""
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert await count_letters(server, "archive") == 1
 
 
 @pytest.mark.parametrize(

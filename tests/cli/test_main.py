@@ -18,7 +18,7 @@ from logyard import __version__
 from logyard.errors import ConnectionLost, LogyardError, ServerError, UsageError
 from logyard_cli.exits import exit_code
 from logyard_cli.main import cli
-from tests.cli.conftest import COMMAND, Run
+from tests.cli.conftest import COMMAND, PATIENT, Run
 from tests.servers.publishing import Publisher
 from tests.servers.redis import RedisServer
 
@@ -211,6 +211,27 @@ async def test_head_ends_a_listing_silently(publisher: Publisher, valkey: RedisS
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("module", ["click", "orjson", "asyncio", "logyard_cli.commands.query", "logyard.server"])
+def test_ctrl_c_while_modules_are_loaded_ends_it_without_a_word(module: str, tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == os.environ.pop(name, None):\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "from logyard_cli.entry import main\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "main()\n"
+    )
+    arguments = ["query", "x", "--redis", f"unix://{tmp_path}/none.sock"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], env={**os.environ, module: module},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in {-signal.SIGINT, 130}
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_printed(shell: str) -> None:
     code, out, _ = invoke("completion", shell)
@@ -219,7 +240,7 @@ def test_completion_scripts_are_printed(shell: str) -> None:
 
 def complete(valkey: RedisServer, words: str) -> list[str]:
     done = subprocess.run(
-        COMMAND,
+        PATIENT,
         env={
             **os.environ, "_LOGYARD_COMPLETE": "bash_complete", "COMP_WORDS": words, "LOGYARD_REDIS_URL": valkey.url,
             "COMP_CWORD": str(len(words.split(" ")) - 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -214,6 +215,29 @@ async def test_ctrl_c_ends_it(
     assert process.returncode == 130
     assert b"matched" in err
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [("query", "x"), ("query", "@saved"), ("tail", "-e", "@saved"), ("tail",)])
+async def test_ctrl_c_ends_it_while_the_server_does_not_answer(
+    start_logyard: Callable[..., subprocess.Popen[bytes]], words: tuple[str, ...]
+) -> None:
+    asked = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    mute = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with mute:
+        port = mute.sockets[0].getsockname()[1]
+        process = start_logyard(*words, url=f"redis://127.0.0.1:{port}")
+        await asyncio.wait_for(asked.wait(), 60)
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in err and b"not answered" not in err
 
 
 async def test_a_reader_that_leaves_ends_it_silently(

@@ -182,7 +182,7 @@ async def test_a_restart_of_redis_loses_and_repeats_nothing(own_valkey: RedisSer
             await publisher.publish("app.web", b"before")
             await running.until_shown(b"before")
         own_valkey.kill()
-        await running.until(lambda: running.notices, "the notice of the loss")
+        await running.until(lambda: any("trying again" in told for told in running.notices), "the notice of the loss")
         own_valkey.start()
         async with connect(own_valkey.url) as server:
             publisher._server = server
@@ -222,7 +222,7 @@ async def test_records_that_were_removed_during_an_outage_are_counted(own_valkey
             await running.until_shown(b"before")
             reachable.clear()
             own_valkey.kill()
-        await running.until(lambda: running.notices, "the notice of the loss")
+        await running.until(lambda: any("trying again" in told for told in running.notices), "the notice of the loss")
         own_valkey.start()
         async with connect(own_valkey.url) as server:
             publisher._server = server
@@ -354,8 +354,9 @@ async def test_only_records_before_the_end_are_shown(publisher: Publisher, tail:
 
 
 async def test_the_last_that_match_are_searched_for_as_far_back_as_it_takes(
-    publisher: Publisher, tail: MakeTail
+    publisher: Publisher, tail: MakeTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("logyard_cli.tail._SAY_SEARCHING_AFTER", 3600.0)
     for number in range(3):
         await publisher.publish("app.web", b"needle %d" % number, *[b"hay"] * 50, at=START + number * SECOND)
     for number in range(300):

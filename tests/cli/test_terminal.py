@@ -9,6 +9,7 @@ import re
 import select
 import subprocess
 import termios
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -38,14 +39,32 @@ class Terminal:
         self.screen = b""
 
     def until(self, what: bytes) -> bytes:
-        while what not in self.screen:
-            assert select.select([self._master], [], [], 60)[0], f"no {what!r} in {self.screen!r}"
-            try:
-                self.screen += os.read(self._master, 65536)
-            except OSError:  # the terminal is closed
+        """Everything shown up to now, once ``what`` is in it."""
+        return self.until_match(re.escape(what))
+
+    def until_match(self, pattern: bytes) -> bytes:
+        """The same with a regular expression."""
+        deadline = time.monotonic() + 60
+        while not re.search(pattern, self.screen):
+            left = max(deadline - time.monotonic(), 0.0)
+            assert select.select([self._master], [], [], left)[0], f"no {pattern!r} in {self.screen!r}"
+            if not self._read():
                 break
-        assert what in self.screen, self.screen
+        assert re.search(pattern, self.screen), self.screen
         return self.screen
+
+    def rest(self) -> bytes:
+        """Everything shown, of a process that has ended."""
+        while select.select([self._master], [], [], 0)[0] and self._read():
+            pass
+        return self.screen
+
+    def _read(self) -> bool:
+        try:
+            self.screen += os.read(self._master, 65536)
+        except OSError:  # the terminal is closed
+            return False
+        return True
 
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
@@ -134,7 +153,7 @@ async def test_the_status_line_makes_room_for_lines_and_goes_away_at_the_end(
 ) -> None:
     await publisher.publish("app.web", b"ERROR one", b"INFO two")
     screen = terminal("tail", "--spark", "-o", "raw", NO_COLOR="1")
-    screen.until(b"two\r\n0/s")
+    screen.until_match(rb"two\r\n[\d.]+/s")  # a second may end in between
     await publisher.publish("app.web", b"ERROR three")
     screen.until(b"\r\x1b[2KERROR three\r\n")
     screen.until(b"error ")

@@ -7,7 +7,7 @@ import re
 import signal
 
 from tests.servers.home import User, alive, children_of, command_line
-from tests.servers.processes import wait_for
+from tests.servers.processes import Process, wait_for
 
 WHOLE = 10**9
 
@@ -15,6 +15,11 @@ WHOLE = 10**9
 def shown(output: str) -> set[str]:
     """Who has lines in the tail's output."""
     return set(re.findall(r"Z +(web\.\d+|health_manager) ", output))
+
+
+def parts(process: Process, name: str) -> set[int]:
+    """The children whose command line has ``name`` in it."""
+    return {child for child in children_of(process.pid) if name in command_line(child)}
 
 
 def test_it_shows_lines_of_every_instance_and_ends_by_itself_with_counts_that_agree(user: User) -> None:
@@ -75,12 +80,13 @@ def test_it_survives_that_its_parts_are_killed(user: User) -> None:
     process = user.start("demo", "--rate", "50", "--instances", "2", "--keep", "kept")
     wait_for(lambda: "web.0" in shown(process.output()), "its first lines")
     for victim in ("valkey-server", "service agent"):
-        (part,) = (child for child in children_of(process.pid) if victim in command_line(child))
-        before = len(process.output(WHOLE))
+        (part,) = parts(process, victim)
         os.kill(part, signal.SIGKILL)
+        wait_for(lambda: parts(process, victim) - {part}, "its successor")  # noqa: B023
+        before = len(process.output(WHOLE))
         wait_for(lambda: "web.0" in shown(process.output(WHOLE)[before:]), "more lines")  # noqa: B023
     process.send_signal(signal.SIGINT)
-    assert process.wait() in {0, 1}
+    assert process.wait(120) in {0, 1}  # counts that never agree are waited for, too
     (totals,) = re.findall(r"^all  +([\d, ]+)$", process.output(), re.MULTILINE)
     written, in_streams, to_file, by_syslog = map(int, totals.replace(",", "").split())
     assert written == in_streams == to_file

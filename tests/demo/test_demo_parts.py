@@ -164,6 +164,18 @@ def test_the_archive_is_read_as_it_grows(tmp_path: Path) -> None:
     assert archive.repeated == 1
 
 
+@pytest.mark.parametrize("rewritten", [(2,), (2, 1, 3), (2, 1, 3, 4)])
+def test_an_archive_that_was_cut_back_is_read_anew(tmp_path: Path, rewritten: tuple[int, ...]) -> None:
+    path = tmp_path / "archive.log"
+    archive = Archive(path)
+    path.write_bytes(b"".join(map(record, (1, 2, 3))))
+    archive.read()
+    path.write_bytes(b"".join(map(record, rewritten)))
+    archive.read()
+    assert archive.by_source == {"web.0": len(rewritten)}
+    assert archive.repeated == 0
+
+
 WRITTEN = {"web.0": 1500, "web.1": 20, "hm": 3}
 STREAMS = {"app.web": 1520, "sys.hm": 3}
 

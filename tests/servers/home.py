@@ -39,7 +39,11 @@ def alive(pid: int) -> bool:
 
 
 def command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    """What a process was started as; nothing when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 class User:
@@ -61,6 +65,7 @@ class User:
             "XDG_RUNTIME_DIR": str(runtime),
         }
         self._processes = processes
+        self._ups = 0
         self._program = Path(sys.executable).with_name("logyard")
 
     def run(self, *args: str | Path) -> Finished:
@@ -78,7 +83,8 @@ class User:
 
     def up(self, *args: str | Path) -> Process:
         """Start ``logyard up`` and wait until it says what runs."""
-        process = self.start("up", *args, name="up")
+        self._ups += 1
+        process = self.start("up", *args, name=f"up-{self._ups}")
         wait_for(lambda: "Ctrl-C ends it" in process.output() or not process.alive, "what runs")
         assert process.alive, process.output()
         return process

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,13 @@ __all__ = ["Process", "Processes", "eventually", "free_port", "running", "wait_f
 T = TypeVar("T")
 
 _running: list[Process] = []
-_ports = itertools.count(10_000 + os.getpid() * 61 % 20_000)
+
+_FIRST_PORT = 10_000
+_BLOCKS = 200
+_BLOCK = 100
+"""Ports that one process takes at a time, so that no other test, of this run or another, uses those it has had."""
+_held: list[int] = []
+_ports: list[int] = []
 
 
 class Process:
@@ -168,8 +175,10 @@ async def eventually(condition: Callable[[], T], what: str, timeout: float = 60.
 
 def free_port() -> int:
     """A TCP and UDP port of 127.0.0.1 that nobody uses, below those that outgoing connections take."""
-    for port in _ports:
-        number = 10_000 + port % 20_000
+    while True:
+        if not _ports:
+            _take_block()
+        number = _ports.pop(0)
         try:
             with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
                 tcp.bind(("127.0.0.1", number))
@@ -177,4 +186,22 @@ def free_port() -> int:
         except OSError:
             continue
         return number
-    raise AssertionError("unreachable")
+
+
+def _take_block() -> None:
+    """Ports that are this process's own until it ends, also while nobody listens on them."""
+    folder = Path(tempfile.gettempdir()) / f"logyard-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    first = os.getpid() * 7 % _BLOCKS
+    for number in range(first, first + _BLOCKS):
+        block = number % _BLOCKS
+        lock = os.open(folder / str(block), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        _held.append(lock)
+        _ports.extend(range(_FIRST_PORT + block * _BLOCK, _FIRST_PORT + (block + 1) * _BLOCK))
+        return
+    raise AssertionError(f"all ports from {_FIRST_PORT} on belong to other tests; see {folder}")

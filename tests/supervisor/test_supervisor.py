@@ -98,11 +98,12 @@ async def test_a_child_that_cannot_be_started_again_is_tried_until_it_can(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = tmp_path / "program"
-    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.write_text(f"#!/bin/sh\ntouch '{tmp_path}/runs'\nexec sleep 1000\n")
     program.chmod(0o700)
     async with supervise() as supervisor:
         await supervisor.start(Child("agent", (str(program),)))
         first = pid_of(supervisor, "agent")
+        await eventually((tmp_path / "runs").exists, "the program, which the shell opens itself")
         program.rename(tmp_path / "away")
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: any("cannot start" in line for line in caplog.messages), "a vain attempt")

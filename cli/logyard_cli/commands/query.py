@@ -126,12 +126,15 @@ async def _query(server: ServerOptions, options: QueryOptions) -> int:
     from logyard_cli.query import run_query
 
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
-        if not stop.is_set() and sys.stderr.isatty():
+        # A second Ctrl-C, should showing what was found take too long, stops at once.
+        loop.remove_signal_handler(signal.SIGINT)
+        if sys.stderr.isatty():
             sys.stderr.write("\r")  # over the ^C that the terminal shows
         stop.set()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     summary = await run_query(server.connect, options, stop)
     return INTERRUPTED if stop.is_set() else summary.code

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from logyard.errors import UsageError
-from logyard_cli.exits import FAILED, OK, run_async, say
+from logyard_cli.exits import FAILED, OK, confirmed, run_async, say
 from logyard_cli.moments import parse_moment
 from logyard_cli.options import ServerOptions, server_options
 from logyard_cli.units import plural
@@ -43,7 +43,7 @@ async def _purge(server: ServerOptions, name: str, before: str | None, before_ms
                 raise UsageError("nobody can be asked here whether to remove them: give --yes")
             which = f"those from before {before} of the" if before else "the"
             question = f"Remove {which} {plural(total, 'dead letter')} of drain {name} for good?"
-            if not click.confirm(question, err=True):
+            if not confirmed(question):
                 say("nothing was removed")
                 return FAILED
         removed = await purge_letters(connected, name, before_ms)
