@@ -10,11 +10,11 @@ import logging
 import os
 import re
 import stat
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from logyard.agent.rules import DEEP, Pattern
+from logyard.agent.stamp import stamp_ns
 
 __all__ = ["COMPRESSED", "Directory", "Found", "Tree"]
 
@@ -200,7 +200,7 @@ class Tree:
 
     def _list(self, directory: Directory) -> list[Directory]:
         waited = directory.waits
-        directory.before_ns, directory.listed_ns = directory.listed_ns, time.time_ns()
+        directory.before_ns, directory.listed_ns = directory.listed_ns, stamp_ns()
         self._watch(directory)
         new = directory.relist(self._tell)
         if directory.waits != waited:

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 GRAIN_NS = 10_000_000
-"""File systems stamp files by a clock that ticks every few ms."""
+"""By how much the stamps of a file system may be behind `stamp_ns`, should it have a clock of its own."""
 
 # ".1", ".0042"; a date or a time of at least six digits behind almost anything; a word.
 _SUFFIX = r"(?:\.\d{1,4}|[-._@](?=(?:\D?\d){6})\d[\dTZ_.:+-]*|[-._](?:old|bak|prev|orig))"

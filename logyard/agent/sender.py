@@ -42,6 +42,7 @@ class Sender:
 
     Attributes:
         files: whose; set once, before anything else.
+        held: nothing is read before the first checkpoint says which files were there.
         full: Redis refuses batches for want of memory; nothing is read for a while.
         holding: files that end in a line without an end.
         last_answer: when Redis acknowledged a batch last (the loop's clock).
@@ -53,6 +54,7 @@ class Sender:
     files: OpenFiles
 
     def __init__(self, counters: Counters) -> None:
+        self.held = True
         self.full = False
         self.holding: set[Source] = set()
         self.last_answer = 0.0
@@ -125,7 +127,7 @@ class Sender:
 
     def pump(self) -> None:
         """Read and publish until nothing is left or enough is in flight."""
-        if self._outbox is None or self.full or self._pumping:
+        if self._outbox is None or self.held or self.full or self._pumping:
             return
         self._pumping = True
         now, time_ns = self._loop.time(), time.time_ns()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 
 from logyard.agent.checkpoint import Checkpoint, load, save
@@ -25,6 +25,7 @@ from logyard.agent.rules import FileRule, Pattern
 from logyard.agent.sender import Sender
 from logyard.agent.session import Session
 from logyard.agent.source import SETTLED
+from logyard.agent.stamp import stamp_ns
 from logyard.agent.watch import Watcher
 from logyard.bus.publish import Outbox
 from logyard.errors import ServerError
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 FIRST_SAVE_WITHIN = 2.0
 """Seconds."""
+LONGEST_REST = 1.0
+"""Seconds without a look at names, however long the last one took."""
 AWAY_SPACING = 0.25
 """Seconds between two looks at what the kernel tells while nothing can be published."""
 
@@ -98,6 +101,7 @@ class _Agent:
         self._saved_at = float("-inf")
         self._saved_version = -1
         self._save_failed = ""
+        self._saver = ThreadPoolExecutor(1, "checkpoint")
 
     async def run(self, stop: asyncio.Event) -> None:
         _allow_many_files()
@@ -134,6 +138,7 @@ class _Agent:
             self._sender.close()
             self._files.close_all()
             self._watcher.close()
+            self._saver.shutdown(wait=False)
 
     async def _finish(self) -> None:
         limit = self._options.stop_within
@@ -169,8 +174,7 @@ class _Agent:
             if polls:
                 follower.poll(began)
             self._sender.pump()
-            # However many names come and go, a tenth of the time is enough for them.
-            await asyncio.sleep(max(0.002, 9 * (self._clock() - began)))
+            await asyncio.sleep(rest_after(self._clock() - began))
 
     async def _tick(self) -> None:
         """What depends on time alone."""
@@ -212,7 +216,10 @@ class _Agent:
             self._saved.set()
 
     async def _save(self) -> None:
-        """Write the checkpoint, in a thread: nothing that waits for a disk runs on the event loop."""
+        """Write the checkpoint, in a thread: nothing that waits for a disk runs on the event loop.
+
+        It is always the same thread: the last one is written after one that was given up, not beside it.
+        """
         file = self._options.checkpoint
         if file is None or not self._session.placed:
             return
@@ -221,17 +228,26 @@ class _Agent:
         sources = {source.id: source.remembered(now) for source in self._files.register.sources.values()}
         checkpoint = Checkpoint(
             node=self._options.node,
-            time_ns=time.time_ns(),
+            time_ns=stamp_ns(),
             patterns=frozenset(pattern.path for pattern in self._patterns),
             sources={name: one for name, one in sources.items() if one is not None},
         )
         try:
-            await asyncio.to_thread(save, file, checkpoint)
+            await asyncio.get_running_loop().run_in_executor(self._saver, save, file, checkpoint)
             self._save_failed = ""
         except OSError as error:
             if str(error) != self._save_failed:
                 self._save_failed = str(error)
                 log.warning("the checkpoint %s cannot be written: %s", file, error.strerror)
+
+
+def rest_after(seconds: float) -> float:
+    """Seconds until the next look at names, after one that took ``seconds``.
+
+    However many names come and go, a tenth of the time is enough for them; but a file that is rotated and compressed
+    unseen is lost, so a look that took long, as on a disk that hung, is not followed by a rest as long as that.
+    """
+    return min(max(0.002, 9 * seconds), LONGEST_REST)
 
 
 def _allow_many_files() -> None:

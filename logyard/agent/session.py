@@ -126,6 +126,7 @@ class Session:
                     if not self.placed:
                         self.placed = True
                         await self._when_placed()
+                        sender.held = False
                 else:
                     everything = True
                     self._freeze_all()

@@ -8,13 +8,13 @@ is one open file: its reader, and the chain of states by which its batches follo
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 
 from logyard.agent.position import HEAD, Position, first_generation, source_id
 from logyard.agent.reading import Reader, Skipped
 from logyard.agent.rotation import Age
 from logyard.agent.rules import Labels, Pattern
+from logyard.agent.stamp import stamp_ns
 from logyard.batch import Batch
 
 __all__ = ["SETTLED", "Remembered", "Slot", "Source"]
@@ -35,9 +35,7 @@ class Remembered:
         path, inode: where it was.
         start: where reading of it began, for a Redis that lost its newest writes.
         settled: what Redis has acknowledged for some seconds, for a Redis that is empty.
-        read_ns: when something new was read from it last, ns since 1970.
-        looked_at_ns: its mtime when its size was looked at last.
-        opened_ns: since when it has been followed, ns since 1970.
+        opened_ns: since when it has been followed, by the clock that stamps files, ns since 1970.
     """
 
     key: str
@@ -64,9 +62,9 @@ class Source:
         answered_at: when a publish was acknowledged last; ``grown_at``: when something new was found in it
             (seconds of the monotonic clock).
         rotated_at: when it lost its path.
-        read_ns: when something new was read from it last, ns since 1970.
+        read_ns: when something new was read from it last, by the clock that stamps files, ns since 1970.
         looked_at_ns: its mtime when its size was looked at last.
-        opened_ns: since when it has been followed, ns since 1970.
+        opened_ns: since when it has been followed, by the same clock.
         found_at: its size when the agent looked for files for the first time; None if it was not there.
         past: where reading of earlier generations began and how far it came, while this agent has run.
         told: up to where a loss at a truncation has been reported.
@@ -92,7 +90,7 @@ class Source:
         self.failed = ""
         self.answered_at = self.grown_at = self.rotated_at = now
         self.read_ns = self.looked_at_ns = 0
-        self.opened_ns = time.time_ns()
+        self.opened_ns = stamp_ns()
         self.found_at: int | None = None
         self.past: list[tuple[Position, Position]] = []
         self.told: Position | None = None
@@ -132,13 +130,13 @@ class Source:
     def next_batch(self, now: float, time_ns: int, *, flush: bool = False) -> Batch | None:
         """What can be published next; see `Reader.read`."""
         reader = self.reader
-        end = reader.seen
+        end, read_ns = reader.seen, stamp_ns()
         piece = reader.read(flush=flush)
         if reader.seen != end:
             self.grown_at = now
         if piece is None:
             return None
-        self.read_ns = time_ns
+        self.read_ns = read_ns
         if self._first:
             self._first = False
             reader.generation = first_generation(os.pread(reader.fd, HEAD, 0))

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from logyard.agent import checkpoint as checkpoints
-from logyard.agent.service import AgentOptions, FileRule, run_agent
+from logyard.agent.service import AgentOptions, FileRule, rest_after, run_agent
 from logyard.bus.nodes import NodeReport
 from logyard.errors import UsageError
 from tests.agent.conftest import FakeRedis, StartAgent, arrived, write
@@ -39,7 +39,7 @@ async def test_what_is_there_when_the_agent_is_stopped_is_sent(
 ) -> None:
     log = logs / "web.log"
     write(log, "one")
-    agent = start_agent(log)
+    agent = start_agent(log, stop_within=600)
     await arrived(redis_fake, "one")
     lines = [f"{number} {'x' * 200}" for number in range(20_000)]
     write(log, *lines)
@@ -63,8 +63,9 @@ async def test_what_comes_after_the_stop_is_left_for_the_next_start(
     stopping = asyncio.create_task(agent.stop())
     number = 2000
     while not stopping.done():
-        write(log, *(f"{more} {'x' * 1000}" for more in range(number, number + 500)))
-        number += 500
+        if number < 20_000:  # a disk that is slow to take the checkpoint is not to be filled meanwhile
+            write(log, *(f"{more} {'x' * 1000}" for more in range(number, number + 500)))
+            number += 500
         await asyncio.sleep(0)
     await stopping
     sent = len(redis_fake.lines())
@@ -191,6 +192,65 @@ async def test_the_checkpoint_is_written_by_a_thread_and_holds_what_is_settled(
     await eventually(settled, "the checkpoint")
     assert threads
     assert threading.get_ident() not in threads
+
+
+async def test_the_last_checkpoint_is_written_behind_one_that_still_is(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    really_save = checkpoints.save
+    told: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def save(*args: Any) -> None:
+        told.append("begun")
+        begun.set()
+        assert go_on.wait(60)
+        really_save(*args)
+        told.append("done")
+
+    write(logs / "web.log", "one")
+    agent = start_agent(logs / "web.log", checkpoint_every=0.02)
+    await arrived(redis_fake, "one")
+    monkeypatch.setattr("logyard.agent.service.save", save)
+    write(logs / "web.log", "two")
+    await eventually(begun.is_set, "a checkpoint that takes long")
+    stopping = asyncio.create_task(agent.stop())
+    for _ in range(50):
+        await asyncio.sleep(0.002)
+    go_on.set()
+    await stopping
+    assert told == ["begun", "done"] * 2
+    assert json.loads((tmp_path / "agent-data" / "agent-node1.json").read_text())
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_nothing_is_published_before_the_first_checkpoint(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_save = checkpoints.save
+    begun, go_on = threading.Event(), threading.Event()
+
+    def save(*args: Any) -> None:
+        begun.set()
+        assert go_on.wait(60)
+        really_save(*args)
+
+    monkeypatch.setattr("logyard.agent.service.save", save)
+    monkeypatch.setattr("logyard.agent.service.FIRST_SAVE_WITHIN", 600)
+    write(logs / "web.log", "one")
+    start_agent(logs / "web.log", rescan=0.02)
+    await eventually(begun.is_set, "the first checkpoint")
+    for number in range(5):
+        write(logs / "web.log", str(number))
+        await asyncio.sleep(0.02)
+    assert redis_fake.lines() == []
+    go_on.set()
+    await arrived(redis_fake, "one", *map(str, range(5)))
+
+
+def test_a_look_that_took_long_is_not_followed_by_a_long_rest() -> None:
+    assert [rest_after(seconds) for seconds in (0.0, 0.1, 10.0)] == [0.002, pytest.approx(0.9), 1.0]
 
 
 async def test_a_checkpoint_that_cannot_be_written_is_said_once_and_nothing_stops(

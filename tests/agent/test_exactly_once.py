@@ -172,7 +172,7 @@ class World:
             return self.alive() and self.tokens().keys() >= wanted
 
         try:
-            await eventually(complete, "every line", timeout=4)
+            await eventually(complete, "every line")
         except AssertionError:
             missing = sorted(wanted - self.tokens().keys())
             raise AssertionError(f"missing {missing} of {len(wanted)}; {self._agent}") from None

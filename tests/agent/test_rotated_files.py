@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from logyard.agent.position import Position, source_id
+from logyard.agent.stamp import stamp_ns
 from tests.agent.conftest import FakeRedis, StartAgent, arrived, write
 from tests.servers.processes import eventually
 
@@ -40,14 +41,19 @@ def copytruncate(log: Path) -> Path:
 
 def open_files(directory: Path) -> set[str]:
     """Names of the files below ``directory`` that this process has open."""
-    found = set()
+    return set(descriptors(directory))
+
+
+def descriptors(directory: Path) -> list[str]:
+    """The same, a name for each descriptor."""
+    found = []
     for handle in Path("/proc/self/fd").iterdir():
         try:
             target = str(handle.readlink())
         except FileNotFoundError:
             continue
         if target.startswith(f"{directory}/"):
-            found.add(target.removeprefix(f"{directory}/").removesuffix(" (deleted)"))
+            found.append(target.removeprefix(f"{directory}/").removesuffix(" (deleted)"))
     return found
 
 
@@ -284,6 +290,25 @@ async def test_a_glob_that_means_rotated_files_as_well_reads_them_once(
     await arrived(redis_fake, "one", "two", "three", "four", "five", key="sys.web")
 
 
+async def test_a_glob_takes_no_rotated_file_for_another_while_its_successor_is_missing(
+    redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
+) -> None:
+    log, looks = logs / "web.log", logs / "looks.log"
+    write(logs / "web.log.1", "old")
+    write(log, "one")
+    write(looks, "look 0")
+    start_agent(logs / "*", rescan=0.02, start="end")
+    await eventually(lambda: redis_fake.reports, "the start")
+    rotate(log)
+    for number in range(1, 3):  # it has looked at the directory by then
+        (logs / f"look{number}.log").write_bytes(b"look %d\n" % number)
+        await eventually(lambda number=number: redis_fake.lines(f"sys.look{number}"), "a look")  # type: ignore[misc]
+    write(log, "two")
+    await eventually(lambda: b"two" in redis_fake.lines(), "the new file")
+    assert redis_fake.lines("sys.web") == [b"two"]
+    assert {batch.key for batch in redis_fake.stored} == {"sys.web", "sys.look1", "sys.look2"}
+
+
 async def test_a_file_that_gets_the_name_of_another_followed_one_is_read_once(
     redis_fake: FakeRedis, start_agent: StartAgent, logs: Path
 ) -> None:
@@ -465,8 +490,9 @@ async def test_a_deleted_file_stays_open_while_redis_is_away(
     write(log, "two")
     log.unlink()
     write(log, "three")
-    await eventually(lambda: len(open_files(logs)) == 1 and not redis_fake.connections, "the new file to be opened")
+    await eventually(lambda: len(descriptors(logs)) == 2 and not redis_fake.connections, "the new file to be opened")
     await asyncio.sleep(0.1)
+    assert len(descriptors(logs)) == 2
     redis_fake.up = True
     await arrived(redis_fake, "one", "two", "three")
 
@@ -497,15 +523,22 @@ async def test_a_copy_that_was_made_within_the_clocks_grain_of_the_last_look_is_
 ) -> None:
     log, now = logs / "web.log", time.time_ns()
     write(log, "one")
-    monkeypatch.setattr("logyard.agent.sender.time.time_ns", lambda: now)
+    monkeypatch.setattr("logyard.agent.source.stamp_ns", lambda: now)
     start_agent(log)
     await arrived(redis_fake, "one")
     copytruncate(log)
     write(log, "two")
     copy = copytruncate(log)
-    os.utime(copy, ns=(now - 4_000_000, now - 4_000_000))  # by the file system's clock, which ticks 250 times a second
+    os.utime(copy, ns=(now - 4_000_000, now - 4_000_000))  # by the clock of a file system on another machine
     write(log, "three")
     await arrived(redis_fake, "one", "two", "three")
+
+
+def test_no_file_is_stamped_earlier_than_it_was_written(tmp_path: Path) -> None:
+    for number in range(300):
+        before = stamp_ns()
+        (tmp_path / f"{number}").write_bytes(b"x")
+        assert (tmp_path / f"{number}").stat().st_mtime_ns >= before
 
 
 async def test_what_was_not_read_before_the_file_was_emptied_is_read_from_the_copy(

@@ -14,6 +14,18 @@ from tests.servers.processes import free_port
 __all__ = ["BlackHole", "SyslogReceiver", "split_frames"]
 
 _AT_ONCE = 1 << 20
+_BUFFER = 256 << 10
+"""Bytes that the kernel takes before the receiver reads them; by default it may be 32 MiB, a whole test's lines."""
+
+
+def _listener(port: int, buffer: int) -> socket.socket:
+    """Listens on 127.0.0.1; its connections inherit the size of the buffer."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(64)
+    return listener
 
 
 def split_frames(data: bytes | bytearray) -> tuple[list[bytes], bytes]:
@@ -69,7 +81,7 @@ class SyslogReceiver:
 
     def up(self) -> None:
         """Listen and receive."""
-        listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        listener = _listener(self.port, _BUFFER)
         self._wake, stop = socket.socketpair()
         self._thread = threading.Thread(target=self._run, args=(listener, stop), name="syslog-receiver")
         self._thread.start()
@@ -133,13 +145,8 @@ class BlackHole:
 
     def __init__(self) -> None:
         self.port = free_port()
-        # A small buffer fills soon; connections inherit it.
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._listener.bind(("127.0.0.1", self.port))
         # Nobody accepts: the kernel completes the handshakes and keeps the connections in its queue.
-        self._listener.listen(64)
+        self._listener = _listener(self.port, 4096)
 
     def end(self) -> None:
         self._listener.close()
