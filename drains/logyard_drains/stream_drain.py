@@ -88,7 +88,12 @@ class StreamDrain:
         return self._told
 
     async def finish(self) -> None:
-        """Close our side and wait until the peer has closed its own: then it has read everything."""
+        """Close our side and wait until the peer has closed its own: then it has read everything.
+
+        Raises:
+            NotConnected: it broke the connection instead, with sends outstanding.
+            Permanent: it has refused our certificate.
+        """
         stream, confirmation = self._stream, self._confirmation
         self._finished = True
         loop = asyncio.get_running_loop()
@@ -102,6 +107,8 @@ class StreamDrain:
                 continue
         if stream.ended_well:
             confirmation.all_received()
+        elif confirmation.outstanding and not stream.open:
+            stream.check()
 
     def _observe(self) -> None:
         now = asyncio.get_running_loop().time()

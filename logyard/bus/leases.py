@@ -81,9 +81,10 @@ class Lease:
             holder = await self._try(holder)
         return holder == self.owner
 
-    async def release(self) -> None:
-        """Give it up, if it is held."""
-        await self._server.call(self._tag, "EVALSHA", LEASE.sha, 1, self.key, self.owner, "", 0)
+    async def release(self) -> bool:
+        """Give it up, if it is held; whether nobody holds it now."""
+        holder: bytes = await self._server.call(self._tag, "EVALSHA", LEASE.sha, 1, self.key, self.owner, "", 0)
+        return not holder
 
     async def _try(self, instead_of: str) -> str:
         answer: bytes = await self._server.call(

@@ -184,8 +184,7 @@ class _Session:
                 event.cancel()
         for unit, worker in list(self._workers.items()):
             if worker.task in done:
-                del self._workers[unit]
-                self._ended(unit[1], worker.task)
+                self._begin_to_stop(unit)  # by itself; what is behind it has to be cleared up all the same
         for unit, ending in ends.items():
             if ending in done:
                 del self._leaving[unit]
@@ -194,7 +193,7 @@ class _Session:
             task.result()
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
-        """A worker ended by itself: for its lease (the next look takes it up again), or for the connection."""
+        """Tell why a worker ended: for its lease (the next look takes it up again), or for the connection."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, ConnectionLost):
             raise error
@@ -234,7 +233,7 @@ class _Session:
         self._routers = max(1, await server.call(keys.GLOBAL, "ZCARD", keys.ROUTERS))
         # A worker that is stopping needs its lease for its last acknowledgements; one whose drain is gone has none to
         # make, and must not write behind the removal.
-        leaving = [(unit, worker) for unit, worker in self._leaving.items() if unit[1] in self._drains]
+        leaving = [(unit, worker) for unit, worker in self._leaving.items() if self._is_there(worker)]
         for (_, name), worker in [*self._workers.items(), *leaving]:
             if not worker.task.done() and not await worker.lease.hold():
                 log.warning("drain %s: another router has taken it over", name)
@@ -339,16 +338,24 @@ class _Session:
             await asyncio.wait([worker.task])
         self._ended(name, worker.task)
         self._joined.pop(unit, None)
-        await worker.lease.release()
-        await self._server.call(tag, "DEL", keys.status_key(tag, name))
-        if name not in self._drains:  # an acknowledgement on its way may have written after the removal
-            await self._server.call(tag, "DEL", keys.drain_key(tag, name))
+        if await worker.lease.release():
+            await self._server.call(tag, "DEL", keys.status_key(tag, name))
+        if not self._is_there(worker):
             self._tried.pop(unit, None)
+            if name not in await get_drains(self._server):
+                # An acknowledgement on its way may have written after the removal.
+                await self._server.call(tag, "DEL", keys.drain_key(tag, name))
+
+    def _is_there(self, worker: _Worker) -> bool:
+        """Whether a worker's drain is; one of its name that was added since is another, with counters of its own."""
+        mine = worker.delivery.spec
+        spec = self._drains.get(mine.name)
+        return spec is not None and spec.created == mine.created
 
     # what is told
 
     async def _report(self) -> None:
-        leaving = {unit: worker for unit, worker in self._leaving.items() if unit[1] in self._drains}
+        leaving = {unit: worker for unit, worker in self._leaving.items() if self._is_there(worker)}
         workers = {**leaving, **self._workers}
         told = {unit: (worker.delivery.state, worker.delivery.last_error) for unit, worker in workers.items()}
         for name, broken in self._broken.items():

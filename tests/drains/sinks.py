@@ -67,6 +67,9 @@ class TcpSink:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in self._open:  # of a task that was cancelled before it had begun
+            connection.close()
+        self._open.clear()
 
     def _spawn(self, work: object, name: str = "accept") -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]
@@ -80,12 +83,12 @@ class TcpSink:
             while True:
                 connection, _ = await loop.sock_accept(listener)
                 self.received.append(bytearray())
+                self._open.add(connection)
                 self.accepted.set()
                 self._spawn(self._serve(connection, self.received[-1]), "serve")
 
     async def _serve(self, connection: socket.socket, received: bytearray) -> None:
         loop = asyncio.get_running_loop()
-        self._open.add(connection)
         with connection, suppress(OSError):
             try:
                 while True:

@@ -332,8 +332,12 @@ async def test_kill_9_again_and_again_loses_and_repeats_nothing(processes: Proce
             "writer", [sys.executable, "-c", WRITER, str(tmp_path), str(kill)], env={"PYTHONPATH": str(ROOT)}
         )
 
-        def delivered(more: int = before + chance.randint(1, 3000), writer: object = writer) -> bool:
+        def delivered(
+            more: int = before + chance.randint(1, 3000), writer: object = writer, last: bool = kill == 7
+        ) -> bool:
             assert writer.alive  # type: ignore[attr-defined]
+            if last and not list(logs.glob("*.zst")):  # a slow disk may have kept all before from being written
+                return False
             return state.exists() and bool(json.loads(state.read_text())[1] >= more)
 
         wait_for(delivered, "some records to be delivered")

@@ -148,12 +148,16 @@ async def add(server: Server, name: str, **options: object) -> DrainSpec:
 
 async def settled(server: Server, name: str, delivered: int) -> None:
     """Wait until Redis knows that so many records were delivered."""
-    for _ in range(2000):
-        (status,) = await drain_status(server, [name])
-        if status.delivered + status.dead == delivered:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"{status} instead of {delivered} delivered")
+    status: DrainStatus | None = None
+    try:
+        async with asyncio.timeout(60):
+            while True:
+                (status,) = await drain_status(server, [name])
+                if status.delivered + status.dead == delivered:
+                    return
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"{status} instead of {delivered} delivered") from None
 
 
 async def state_is(server: Server, name: str, state: str) -> DrainStatus:
@@ -166,9 +170,9 @@ async def state_is(server: Server, name: str, state: str) -> DrainStatus:
 
 
 async def until(condition: Callable[[], bool], what: str = "the condition") -> None:
-    """Wait for a condition; a test that waits longer than 20 s has failed."""
+    """Wait for a condition; a test that waits longer than 60 s has failed."""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
     except TimeoutError:

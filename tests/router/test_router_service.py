@@ -228,6 +228,42 @@ async def test_a_drain_removed_and_added_again_at_once_begins_anew(
     assert destinations["a"].arrived == LINES + LINES
 
 
+async def test_a_worker_of_a_removed_drain_counts_nothing_for_another_of_its_name(
+    server: Server,
+    writer: Writer,
+    router: Router,
+    destinations: dict[str, Destination],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("logyard.router.service.STOP_WITHIN", 600.0)
+    monkeypatch.setattr("logyard.router.service.RENEW_EVERY", 0.0)
+    started, end = asyncio.Event(), asyncio.Event()
+    destinations["a"] = Destination(behave=lambda lines: black_hole(started, end), limits=Limits(max_records=100))
+
+    async def renewed() -> float:
+        _, until_ms = await server.call(keys.GLOBAL, "ZRANGE", keys.ROUTERS, 0, -1, "WITHSCORES")
+        return float(until_ms)
+
+    await writer.write("app.web", LINES + LINES)
+    await add(server, "a")
+    router.start()
+    await started.wait()
+    await remove_drain(server, "a")
+    await add_drain(server, DrainSpec("a", "test://a", start="now"))
+    for _ in range(3):  # the first may have begun before
+        before = await renewed()
+        async with asyncio.timeout(60):
+            while await renewed() == before:
+                await asyncio.sleep(0.005)
+    end.set()
+    await writer.write("app.web", [b"new"])
+    async with asyncio.timeout(60):
+        while b"new" not in destinations["a"].arrived or (await drain_status(server, ["a"]))[0].lag_records:
+            await asyncio.sleep(0.005)
+    (status,) = await drain_status(server, ["a"])
+    assert (status.delivered, status.dropped, status.dead) == (1, 0, 0)
+
+
 async def test_a_destination_that_was_away_gets_everything_once_it_is_back(
     server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
 ) -> None:

@@ -357,7 +357,7 @@ def _strict(certificates: Certificates, note: Path) -> ElasticsearchNode:
         "indexing_pressure.memory.limit": "256kb",
         "http.max_content_length": "1mb",
     }
-    options: dict[str, Any] = {"owner": _controller(), "note": note, "heap": "256m"}
+    options: dict[str, Any] = {"owner": _controller(), "note": note, "heap": "512m"}
     return ElasticsearchNode(settings, prepare=prepare, account=ADMIN, ca=certificates.ca, **options)
 
 
