@@ -148,17 +148,20 @@ async def test_a_server_that_loads_for_long_is_told(
 
 
 async def test_a_server_that_was_killed_can_be_connected_while_it_starts(
-    make_redis: Callable[..., RedisServer],
+    make_redis: Callable[..., RedisServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = make_redis(
-        settings=["key-load-delay 500", "loading-process-events-interval-bytes 1024"]
-    )  # microseconds a key
-    slow.client.mset({f"key {number}": number for number in range(1000)})
+    monkeypatch.setattr(module, "LOADED_WITHIN", 60.0)
+    # It takes 0.1 ms longer for each command, and looks for others after 1,024 of them.
+    slow = make_redis(settings=["key-load-delay 100"])
+    commands = slow.client.pipeline(transaction=False)
+    for number in range(5000):
+        commands.set(f"key {number}", number)
+    commands.execute()
     slow.kill()
     slow.launch()
     await eventually(lambda: listens(slow.socket), "the server to listen")
     async with connect(slow.url) as server:
-        assert await server.call("global", "GET", "key 999") == b"999"
+        assert await server.call("global", "GET", "key 4999") == b"4999"
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "redis+sentinel"])
