@@ -159,6 +159,7 @@ async def open(config: Config, context: Context) -> AsyncIterator[ElasticsearchD
         path=config.path,
         authorization=config.authorization,
         connections=config.limits.in_flight,
+        timeout=0.9 * config.limits.timeout,
         opensearch=config.opensearch,
     ) as cluster:
         await cluster.check()

@@ -63,9 +63,10 @@ class Cluster:
     """
 
     def __init__(
-        self, client: AsyncElasticsearch, name: str, authorization: Secret | None, *, opensearch: bool
+        self, client: AsyncElasticsearch, name: str, authorization: Secret | None, *, timeout: float, opensearch: bool
     ) -> None:
         self.name = name
+        self._timeout = timeout
         self._transport = client.transport
         self._authorization = authorization
         self._opensearch = opensearch
@@ -94,7 +95,7 @@ class Cluster:
             headers["content-encoding"] = encoding
         try:
             answer = await self._transport.perform_request(
-                method, target, body=body_of(body) if body else None, headers=headers
+                method, target, body=body_of(body) if body else None, headers=headers, request_timeout=self._timeout
             )
         except TransportError as error:
             failure = error
@@ -156,7 +157,7 @@ class Cluster:
         if isinstance(error, SerializationError):
             return Permanent(f"{self.name}: what answers there is no {self._kind}")
         if isinstance(error, ConnectionTimeout):
-            return NotConnected(f"{self.name}: no answer in time")
+            return NotConnected(f"{self.name}: no answer in {self._timeout:g} s")
         seen: BaseException | None = error.__context__
         while seen is not None:
             for found in (getattr(seen, "certificate_error", None), getattr(seen, "os_error", None), seen):
@@ -189,6 +190,7 @@ async def open_cluster(
     path: str,
     authorization: Secret | None,
     connections: int,
+    timeout: float,
     opensearch: bool,
 ) -> AsyncIterator[Cluster]:
     """Nodes to send requests to; connects when the first one is sent.
@@ -199,10 +201,14 @@ async def open_cluster(
         path: in front of every target, as a proxy may want it.
         authorization: the header's value.
         connections: to one node at once.
+        timeout: seconds that an answer may take. A node that lets it pass is not asked again for a while, which is
+            why this has to be less than what the caller waits.
         opensearch: the servers need not say that they are Elasticsearch.
     """
     from elasticsearch import AsyncElasticsearch
     from elasticsearch.serializer import Serializer
+
+    from logyard_drains.elasticsearch_node import Node
 
     class Raw(Serializer):
         """Bodies as they are, both ways."""
@@ -226,7 +232,7 @@ async def open_cluster(
     client = AsyncElasticsearch(
         nodes,
         connections_per_node=connections,
-        request_timeout=None,  # whoever calls `send` has a limit
+        node_class=Node,
         serializers=dict.fromkeys((_JSON, _BULK, "application/*", "text/*"), Raw()),
         max_retries=max(1, len(hosts) - 1),
         retry_on_status=(),
@@ -235,6 +241,6 @@ async def open_cluster(
     )
     name = ",".join(address_text(host, port) for host, port in hosts)
     try:
-        yield Cluster(client, name, authorization, opensearch=opensearch)
+        yield Cluster(client, name, authorization, timeout=timeout, opensearch=opensearch)
     finally:
         await client.close()
