@@ -8,9 +8,21 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
-__all__ = ["Stopping", "unless"]
+__all__ = ["Stopping", "stop_on_interrupt", "unless"]
 
 _Result = TypeVar("_Result")
+
+
+def stop_on_interrupt(stop: asyncio.Event, also: Callable[[], object] = lambda: None) -> None:
+    """On Ctrl-C call ``also`` and set ``stop``; a second one, should an orderly end take too long, stops at once."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        also()
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _Result | None:

@@ -141,7 +141,7 @@ class Follower:
             slot = known.get(name)
             if slot is not None and slot.entry == found.inode and slot.current:
                 continue
-            if slot is None and _belongs_to_another(name, found, directory.files.keys() | known.keys()):
+            if slot is None and _belongs_to_another(name, found, directory.files, known):
                 continue
             self._open(directory, name, found, slot, now)
         for name in known.keys() - directory.files.keys():
@@ -226,7 +226,7 @@ class Follower:
             log.warning("%s cannot be followed: %s; trying again", path, reason)
 
 
-def _belongs_to_another(name: str, found: Found, followed: Container[str]) -> bool:
+def _belongs_to_another(name: str, found: Found, *followed: Container[str]) -> bool:
     """Whether a glob also found a rotated file: ``app.log.1`` beside ``app.log``, which may just be made anew."""
     original = None if found.pattern.exact else original_name(name)
-    return original is not None and original in followed
+    return original is not None and any(original in names for names in followed)

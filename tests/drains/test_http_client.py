@@ -288,11 +288,8 @@ async def refused(made: Endpoint) -> str:
     return str(caught.value)
 
 
-async def test_a_wrong_certificate_is_told_with_what_to_set(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # By TLS 1.3 a server refuses a certificate after the handshake, and may take long to do so.
-    monkeypatch.setattr("logyard_drains.tls_socket.FIRST_ANSWER", 30.0)
+@pytest.mark.usefixtures("patient_with_refusals")
+async def test_a_wrong_certificate_is_told_with_what_to_set(certificates: Certificates) -> None:
     async with tls_server(certificates.server, certificates.ca) as sink:
         assert "set ca=" in await refused(https(sink))
         assert "set ca=" in await refused(https(sink, ca=certificates.other_ca))

@@ -168,13 +168,7 @@ async def test_datagrams_are_cut_between_characters_and_counted(peer: SyslogPeer
     assert "\ufffd" not in cut
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server may take long to refuse a certificate, which by TLS 1.3 it does after the handshake."""
-    monkeypatch.setattr("logyard_drains.tls_socket.FIRST_ANSWER", 30.0)
-
-
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient_with_refusals")
 async def test_without_a_client_certificate_the_refusal_is_told(peer: SyslogPeer) -> None:
     uri, params = address(peer, "mtls")
     with pytest.raises((Permanent, NotConnected), match="certificate") as caught:
@@ -183,7 +177,7 @@ async def test_without_a_client_certificate_the_refusal_is_told(peer: SyslogPeer
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient_with_refusals")
 async def test_a_foreign_client_certificate_is_refused(peer: SyslogPeer, certificates: Certificates) -> None:
     uri, params = address(peer, "mtls")
     foreign = certificates.foreign_client

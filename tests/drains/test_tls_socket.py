@@ -70,13 +70,7 @@ async def test_much_data_arrives_whole_by_either_version(certificates: Certifica
         assert bytes(sink.received) == data
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server may take long to refuse a certificate, which by TLS 1.3 it does after the handshake."""
-    monkeypatch.setattr("logyard_drains.tls_socket.FIRST_ANSWER", 30.0)
-
-
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient_with_refusals")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_server_that_wants_a_certificate_refuses_before_anything_is_sent(
     certificates: Certificates, version: ssl.TLSVersion
@@ -88,7 +82,7 @@ async def test_a_server_that_wants_a_certificate_refuses_before_anything_is_sent
         assert "set cert= and key=" in str(error)
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient_with_refusals")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_certificate_of_a_foreign_authority_is_refused(
     certificates: Certificates, version: ssl.TLSVersion

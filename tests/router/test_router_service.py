@@ -182,15 +182,17 @@ async def test_a_stalled_drain_that_is_to_stop_holds_up_nothing_else(
         assert hole.arrived + destinations["next"].arrived == LINES + LINES
 
 
-async def test_a_stopping_drain_keeps_its_lease(
-    server: Server,
-    writer: Writer,
-    router: Router,
-    destinations: dict[str, Destination],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def renewing_while_it_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers may take for ever to stop, and every look renews leases."""
     monkeypatch.setattr("logyard.router.service.STOP_WITHIN", 600.0)
     monkeypatch.setattr("logyard.router.service.RENEW_EVERY", 0.0)
+
+
+@pytest.mark.usefixtures("renewing_while_it_hangs")
+async def test_a_stopping_drain_keeps_its_lease(
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
+) -> None:
     started, end = asyncio.Event(), asyncio.Event()
     destinations["hole"] = Destination(behave=lambda lines: black_hole(started, end))
     await writer.write("app.web", LINES)
@@ -228,15 +230,10 @@ async def test_a_drain_removed_and_added_again_at_once_begins_anew(
     assert destinations["a"].arrived == LINES + LINES
 
 
+@pytest.mark.usefixtures("renewing_while_it_hangs")
 async def test_a_worker_of_a_removed_drain_counts_nothing_for_another_of_its_name(
-    server: Server,
-    writer: Writer,
-    router: Router,
-    destinations: dict[str, Destination],
-    monkeypatch: pytest.MonkeyPatch,
+    server: Server, writer: Writer, router: Router, destinations: dict[str, Destination]
 ) -> None:
-    monkeypatch.setattr("logyard.router.service.STOP_WITHIN", 600.0)
-    monkeypatch.setattr("logyard.router.service.RENEW_EVERY", 0.0)
     started, end = asyncio.Event(), asyncio.Event()
     destinations["a"] = Destination(behave=lambda lines: black_hole(started, end), limits=Limits(max_records=100))
 

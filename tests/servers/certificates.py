@@ -89,3 +89,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
         foreign_client=_issue(folder, "foreign-client", other, "agent1.logyard"),
         expired=_issue(folder, "expired", ca, "localhost", ",IP:127.0.0.1", days=-1),
     )
+
+
+@pytest.fixture
+def patient_with_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may take long to refuse a certificate, which by TLS 1.3 it does after the handshake."""
+    monkeypatch.setattr("logyard_drains.tls_socket.FIRST_ANSWER", 30.0)

@@ -120,21 +120,17 @@ def _number(text: str | None) -> int | None:
 
 async def _query(server: ServerOptions, options: QueryOptions) -> int:
     import asyncio
-    import signal
     import sys
 
     from logyard_cli.query import run_query
+    from logyard_cli.stopping import stop_on_interrupt
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
 
-    def interrupt() -> None:
-        # A second Ctrl-C, should showing what was found take too long, stops at once.
-        loop.remove_signal_handler(signal.SIGINT)
+    def cover() -> None:
         if sys.stderr.isatty():
             sys.stderr.write("\r")  # over the ^C that the terminal shows
-        stop.set()
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    stop_on_interrupt(stop, cover)
     summary = await run_query(server.connect, options, stop)
     return INTERRUPTED if stop.is_set() else summary.code

@@ -156,20 +156,13 @@ def _check_together(given: dict[str, Any], follows: bool, lines_around: int) -> 
 
 async def _tail(server: ServerOptions, options: TailOptions) -> int:
     import asyncio
-    import signal
     import sys
 
+    from logyard_cli.stopping import stop_on_interrupt
     from logyard_cli.tail import run_tail
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def interrupt() -> None:
-        # A second Ctrl-C, should stopping in order take too long, stops at once.
-        loop.remove_signal_handler(signal.SIGINT)
-        stop.set()
-
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    stop_on_interrupt(stop)
     summary = await run_tail(server.connect, options, stop)
     if not stop.is_set():
         return summary.code
